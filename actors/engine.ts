@@ -1,0 +1,33 @@
+// What the ways in (HTTP, CLI benchmarks, in-process users) see of the engine: commands in, answers out. Each command gets exactly one answer.
+import type { Asset } from '../core/asset.ts'
+import type { Command } from '../core/command.ts'
+
+/** The final word on one command, ready to be sent: `body` is JSON text with a fixed key order, equal for every repeat of an id. */
+export interface Answer {
+  /** 201 decided now, 200 the first answer again, 4xx / 5xx a problem (see `schemas/problem.ts`). */
+  readonly http: number
+  /** The id had been decided before: header `Idempotent-Replayed: true`. */
+  readonly replayed: boolean
+  readonly body: string
+}
+
+export interface Engine {
+  /**
+   * Sends a command to the mailbox of its owner's partition. `reply` is called exactly once and never inside this call: after the commit, or with
+   * `overloaded` (nothing accepted), `across_owners_not_supported`, `shard_unavailable` or, at the deadline, `outcome_unknown`.
+   * Commands of one owner are decided in the order of these calls. Never throws for what a command says.
+   */
+  submit(command: Command, reply: (answer: Answer) => void): void
+  /** `submit` for many; the answers come in the order of the commands, when all are there. Waits for room instead of answering `overloaded`. */
+  postAll(commands: readonly Command[]): Promise<Answer[]>
+  /** Resolves when the mailbox of the command's partition has room again (at once if it has): how a stream waits where a single call gets 429. */
+  room(command: Command): Promise<void>
+  /** Every asset known now, by code. */
+  assets(): ReadonlyMap<string, Asset>
+  /** Creates an asset durably and tells every worker before it resolves; `exists` with the present one if the code is taken. */
+  putAsset(asset: Asset): Promise<{ readonly outcome: 'created' | 'alike' | 'exists'; readonly asset: Asset }>
+  /** May take traffic: every partition is hosted. */
+  ready(): boolean
+  /** Stops intake, drains, commits, releases the hosting lock. Bounded in time. */
+  close(): Promise<void>
+}

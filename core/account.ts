@@ -1,0 +1,45 @@
+// One account as its actor holds it in memory, and what its numbers mean. Loading, passivation and storage are elsewhere.
+import type { Asset } from './asset.ts'
+import type { Hold } from './hold.ts'
+import type { IdKey } from './identity.ts'
+
+export type AccountStatus = 'open' | 'frozen' | 'closed'
+/** Which side makes the balance grow outside: a customer's money is `credit`, a loan's principal `debit`. */
+export type Normal = 'credit' | 'debit'
+
+/** What a row or an answer needs to know of an account that it names. */
+export interface AccountRef {
+  /** Unique in the ledger; a house cell's is negative (see `key.ts`). */
+  readonly key: number
+  readonly id: string
+  readonly asset: Asset
+  readonly normal: Normal
+}
+
+/**
+ * An account in memory. Only `apply` changes it. Amounts in minor units; `balance` = credits - debits, `held` >= 0.
+ *
+ *   open <-> frozen, open | frozen -> closed (balance 0, nothing held), closed -> open
+ */
+export interface Account extends AccountRef {
+  status: AccountStatus
+  overdraft: bigint
+  balance: bigint
+  held: bigint
+  /** Number of the last row that touched balance or held; 0 before the first. */
+  seq: number
+  /** Counts opening (1) and each change of status or limit. */
+  version: number
+  /** Open holds on this account by the key of the transaction that placed them, oldest first. */
+  readonly holds: Map<IdKey, Hold>
+  /** Batch number of the last use: what passivation sorts by. Owned by the host, not by core. */
+  lastUsed: number
+}
+
+/** Balance as the world sees it: the sign of a debit-normal account is flipped. */
+export const outsideBalance = (account: Pick<Account, 'normal' | 'balance'>): bigint =>
+  account.normal === 'credit' ? account.balance : -account.balance
+
+/** What may still be taken (credit-normal) or still be paid in (debit-normal), in minor units. Promise P3 keeps it from falling below zero. */
+export const available = (account: Pick<Account, 'normal' | 'balance' | 'held' | 'overdraft'>): bigint =>
+  outsideBalance(account) - account.held + account.overdraft

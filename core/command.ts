@@ -1,0 +1,104 @@
+// What a client asks, as a normalised body: defaults of `to`, `from` and `final` filled, amounts as plain decimal strings without
+// trailing zeros, metadata as JSON with sorted keys. Two bodies are the same exactly if these commands are equal field by field.
+
+/** Fields that every transaction may carry, in the order in which bodies are compared (after the type's own fields). */
+interface Given {
+  /** The client's id of the transaction, or one that begins with `!` made at intake. */
+  readonly id: string
+  readonly asset?: string | undefined
+  /** `YYYY-MM-DD` as given; omitted: the date of the command's time in the ledger's time zone. */
+  readonly businessDate?: string | undefined
+  readonly channel?: string | undefined
+  readonly reference?: string | undefined
+  /** JSON text with sorted keys, at most 2 kB. */
+  readonly metadata?: string | undefined
+}
+
+export interface Debit extends Given {
+  readonly type: 'debit'
+  readonly account: string
+  readonly amount: string
+  readonly to: string
+}
+export interface Credit extends Given {
+  readonly type: 'credit'
+  readonly account: string
+  readonly amount: string
+  readonly from: string
+}
+export interface Transfer extends Given {
+  readonly type: 'transfer'
+  readonly from: string
+  readonly to: string
+  readonly amount: string
+}
+export interface PlaceHold extends Given {
+  readonly type: 'hold'
+  readonly account: string
+  readonly amount: string
+  readonly to: string
+  /** RFC 3339 as given, or seconds from the command's time; at most one of them. */
+  readonly expiresAt?: string | undefined
+  readonly expiresIn?: number | undefined
+}
+export interface Capture extends Given {
+  readonly type: 'capture'
+  readonly account: string
+  /** The id of the hold transaction, of the same owner. */
+  readonly hold: string
+  readonly amount?: string | undefined
+  readonly final: boolean
+}
+export interface Release extends Given {
+  readonly type: 'release'
+  readonly account: string
+  readonly hold: string
+}
+export interface Refund extends Given {
+  readonly type: 'refund'
+  readonly account: string
+  /** The id of the original transaction, of the same owner. */
+  readonly of: string
+  readonly amount?: string | undefined
+}
+export interface Posting {
+  readonly from: string
+  readonly to: string
+  readonly amount: string
+  readonly asset?: string | undefined
+}
+export interface Postings extends Given {
+  readonly type: 'postings'
+  readonly owner?: string | undefined
+  readonly transfers: readonly Posting[]
+}
+/** Opens an account; the id begins with `!`. */
+export interface OpenAccount {
+  readonly type: 'open'
+  readonly id: string
+  readonly account: string
+  readonly asset: string
+  readonly overdraft: string
+  readonly normal: 'credit' | 'debit'
+  readonly metadata?: string | undefined
+}
+/** Freezes, closes, re-opens or sets the limit of an account; the id begins with `!`. */
+export interface ChangeAccount {
+  readonly type: 'change'
+  readonly id: string
+  readonly account: string
+  readonly status?: 'open' | 'frozen' | 'closed' | undefined
+  readonly overdraft?: string | undefined
+  /** The version that the client saw (If-Match). */
+  readonly ifVersion?: number | undefined
+}
+/** Makes the actor look at its clock: holds of the account that have run out are expired. Leaves no row of its own. */
+export interface ExpireHolds {
+  readonly type: 'expire'
+  readonly id: string
+  readonly account: string
+}
+
+export type TransactionCommand = Debit | Credit | Transfer | PlaceHold | Capture | Release | Refund | Postings
+export type TransactionType = TransactionCommand['type']
+export type Command = TransactionCommand | OpenAccount | ChangeAccount | ExpireHolds

@@ -1,0 +1,55 @@
+// The state of one partition, as far as it is in memory: what `decide` reads and `apply` changes. Whoever drives it (the partition
+// host, a simulator, `verify`) must first have made resident all that the command names: an account or id that is absent here
+// does not exist.
+import type { Account } from './account.ts'
+import type { Asset } from './asset.ts'
+import type { Command } from './command.ts'
+import { type IdKey, isHouse } from './identity.ts'
+import type { Remembered } from './transaction.ts'
+
+export interface PartitionState {
+  readonly partition: number
+  /** Time of the last decided command, epoch milliseconds. */
+  time: number
+  /** Number of the last journal row of the partition. */
+  pseq: number
+  /** Accounts and cells ever opened in this partition: the source of account keys. */
+  accountsOpened: number
+  /** By `accountName`: resident accounts and cells. */
+  readonly accounts: Map<string, Account>
+  /** Resident transactions by key: all of uncommitted batches, and those that were loaded. */
+  readonly remembered: Map<IdKey, Remembered>
+  readonly rules: Rules
+}
+
+/** What is the same for all partitions of a ledger. */
+export interface Rules {
+  readonly assets: ReadonlyMap<string, Asset>
+  /** Business date of a time in the ledger's time zone: days since 1970-01-01. */
+  readonly dateOf: (atMs: number) => number
+  /** `house:` accounts open by themselves. */
+  readonly houseAutoOpen: boolean
+}
+
+/** A command as the partition receives it. */
+export interface Received {
+  readonly command: Command
+  readonly idKey: IdKey
+  /** Key of the transaction that `hold` or `of` names. */
+  readonly refKey: IdKey | undefined
+  /** Epoch milliseconds at intake. */
+  readonly stampedAt: number
+}
+
+/** Accounts opened per partition fit 40 bits, partitions 10 bits: every key is an exact number in JavaScript. */
+const keysPerPartition = 2 ** 40
+
+/** Key of the n-th account (n from 1) of a partition; a house cell's is negative, so that indexes can leave cells out. */
+export const accountKey = (partition: number, n: number, accountId: string): number =>
+  (partition * keysPerPartition + n) * (isHouse(accountId) ? -1 : 1)
+
+export const partitionOfKey = (key: number): number => Math.floor(Math.abs(key) / keysPerPartition)
+
+/** Name in `PartitionState.accounts`: the id, and for a house cell also the asset, of which it has one each. */
+export const accountName = (accountId: string, assetCode: string): string =>
+  isHouse(accountId) ? `${accountId}|${assetCode}` : accountId
