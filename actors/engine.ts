@@ -1,15 +1,9 @@
 // What the ways in (HTTP, CLI benchmarks, in-process users) see of the engine: commands in, answers out. Each command gets exactly one answer.
 import type { Asset } from '../core/asset.ts'
 import type { Command } from '../core/command.ts'
+import type { Answer } from '../schemas/answer.ts'
 
-/** The final word on one command, ready to be sent: `body` is JSON text with a fixed key order, equal for every repeat of an id. */
-export interface Answer {
-  /** 201 decided now, 200 the first answer again, 4xx / 5xx a problem (see `schemas/problem.ts`). */
-  readonly http: number
-  /** The id had been decided before: header `Idempotent-Replayed: true`. */
-  readonly replayed: boolean
-  readonly body: string
-}
+export type { Answer } from '../schemas/answer.ts'
 
 export interface Engine {
   /**

@@ -34,7 +34,28 @@ export interface Account extends AccountRef {
   readonly holds: Map<IdKey, Hold>
   /** Batch number of the last use: what passivation sorts by. Owned by the host, not by core. */
   lastUsed: number
+  /** No open hold runs out before this time (epoch milliseconds). Only there where holds were; absent: not known, look at them all. */
+  nextExpiryAt?: number
 }
+
+/** An account as it opens. Every account in memory is made here or has its members in this order: one hidden class for the hot path. */
+export const openedAccount = (key: number, id: string, asset: Asset, normal: Normal, overdraft: bigint): Account => ({
+  key,
+  id,
+  asset,
+  normal,
+  status: 'open',
+  overdraft,
+  balance: 0n,
+  held: 0n,
+  seq: 0,
+  version: 1,
+  holds: new Map(),
+  lastUsed: 0,
+})
+
+/** A house account's cell: unlimited, so that no bound is checked on it. */
+export const isCell = (account: Pick<AccountRef, 'key'>): boolean => account.key < 0
 
 /** Balance as the world sees it: the sign of a debit-normal account is flipped. */
 export const outsideBalance = (account: Pick<Account, 'normal' | 'balance'>): bigint =>

@@ -1,7 +1,193 @@
-// Applies a decision to a partition's state. Never refuses: what does not fit is an InvariantViolation, and the memory is dropped.
-import type { PartitionState } from './partition.ts'
+// Applies a decision to a partition's state: live right after `decide`, and in replay from the journal. Never refuses: what does not fit is
+// an InvariantViolation, and the memory is dropped. It computes every after-image a second time, by the kind of the row alone.
+import { type Account, type AccountRef, available, isCell, openedAccount } from './account.ts'
+import { violated } from './invariant.ts'
+import { minorMax } from './money.ts'
+import { accountKey, accountName, type PartitionState } from './partition.ts'
+import type { Row } from './row.ts'
 import type { Decided } from './transaction.ts'
 
-export function apply(_state: PartitionState, _decided: Decided): void {
-  throw new Error('not written yet')
+/**
+ * Expects a decision of this state, not applied yet, at a time not before the last. Afterwards its accounts stand as its rows say, its id is
+ * remembered, and its rows are known to the resident transactions that they link to.
+ */
+export function apply(state: PartitionState, decided: Decided): void {
+  const { rows, at } = decided
+  if (!(at >= state.time)) violated('time_goes_forward', { at, time: state.time })
+  state.time = at
+  state.pseq += rows.length
+  remember(state, decided)
+  if (rows[0].code !== 0) {
+    if (rows.length !== 1) violated('declined_is_one_row', { id: decided.command.id, rows: rows.length })
+    return
+  }
+  for (let leg = 0; leg < rows.length; leg++) {
+    const row = rows[leg]
+    if (row === undefined || row.leg !== leg || row.code !== 0)
+      violated('legs_dense_and_accepted', { id: decided.command.id, leg })
+    applyRow(state, decided, row)
+    if (row.link !== undefined) rememberLink(state, row)
+  }
+}
+
+function remember(state: PartitionState, decided: Decided): void {
+  const known = state.remembered.get(decided.idKey)
+  if (known === undefined) state.remembered.set(decided.idKey, { decided, links: [], lastUsed: 0 })
+  else if (known.decided === undefined) known.decided = decided
+  else violated('decided_once', { id: decided.command.id })
+}
+
+function rememberLink(state: PartitionState, row: Row): void {
+  const { link } = row
+  if (link === undefined) return
+  const target = state.remembered.get(link)
+  if (target !== undefined) target.links.push(row)
+  else if (row.kind === 'tombstone') state.remembered.set(link, { decided: undefined, links: [row], lastUsed: 0 })
+}
+
+function applyRow(state: PartitionState, decided: Decided, row: Row): void {
+  switch (row.kind) {
+    case 'debit':
+    case 'credit':
+    case 'transfer':
+    case 'refund':
+    case 'postings':
+    case 'capture':
+      applyPosted(state, decided, row)
+      return
+    case 'hold':
+      applyHold(state, decided, row)
+      return
+    case 'release':
+    case 'expire':
+      applyRelease(state, decided, row)
+      return
+    case 'open':
+      applyOpen(state, row)
+      return
+    case 'change':
+      applyChange(state, decided, row)
+      return
+    case 'tombstone':
+      if (row.from !== undefined || row.to !== undefined || row.amount !== 0n) violated('tombstone_has_no_sides')
+      return
+  }
+}
+
+function applyPosted(state: PartitionState, { at }: Decided, row: Row): void {
+  const { amount } = row
+  if (!(amount > 0n)) violated('amount_above_zero', { kind: row.kind, amount })
+  const from = live(state, row.from)
+  const to = live(state, row.to)
+  const captured = row.kind === 'capture'
+  if (captured) takeFromHold(from, row)
+  const held = captured ? from.held - amount : from.held
+  moveTo(from, row.fromSeq, from.balance - amount, row.fromBalance, held, row.fromHeld)
+  moveTo(to, row.toSeq, to.balance + amount, row.toBalance, to.held, row.toHeld)
+  if (from.holds.size > 0) keepNextExpiry(from, at)
+  if (to.holds.size > 0) keepNextExpiry(to, at)
+}
+
+function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided, row: Row): void {
+  const { amount, to } = row
+  if (!(amount > 0n) || to === undefined || row.toSeq !== 0)
+    violated('hold_reserves_for_somebody', { id: command.id, amount })
+  const account = live(state, row.from)
+  moveTo(account, row.fromSeq, account.balance, row.fromBalance, account.held + amount, row.fromHeld)
+  if (account.holds.has(idKey)) violated('held_once', { id: command.id })
+  const expiresAt = facts?.expiresAt
+  account.holds.set(idKey, { idKey, id: command.id, to, amount, remaining: amount, expiresAt })
+  if (account.nextExpiryAt !== undefined && expiresAt !== undefined && expiresAt < account.nextExpiryAt) {
+    account.nextExpiryAt = expiresAt
+  }
+  keepNextExpiry(account, at)
+}
+
+function applyRelease(state: PartitionState, { at }: Decided, row: Row): void {
+  const { amount } = row
+  const account = live(state, row.from)
+  takeFromHold(account, row)
+  moveTo(account, row.fromSeq, account.balance, row.fromBalance, account.held - amount, row.fromHeld)
+  // Not after an expiry: a thousand holds that run out together would be looked through a thousand times.
+  if (row.kind === 'release' && account.holds.size > 0) keepNextExpiry(account, at)
+}
+
+function takeFromHold({ id, holds }: Account, { link, amount, to }: Row): void {
+  const hold = link === undefined ? undefined : holds.get(link)
+  if (hold === undefined || link === undefined || hold.to.key !== to?.key) violated('hold_open', { account: id })
+  if (!(amount > 0n && amount <= hold.remaining))
+    violated('hold_covers', { account: id, amount, remaining: hold.remaining })
+  hold.remaining -= amount
+  if (hold.remaining === 0n) holds.delete(link)
+}
+
+/** Expects that all due by `at` were expired before: what is left runs out later. Looks through all holds only when the bound is passed. */
+function keepNextExpiry(account: Account, at: number): void {
+  if (account.nextExpiryAt !== undefined && account.nextExpiryAt > at) return
+  let next = Number.POSITIVE_INFINITY
+  for (const { expiresAt } of account.holds.values()) if (expiresAt !== undefined && expiresAt < next) next = expiresAt
+  account.nextExpiryAt = next
+}
+
+function applyOpen(state: PartitionState, { from, fromSeq, amount }: Row): void {
+  if (from === undefined || fromSeq !== 0 || amount < 0n) violated('opening_names_its_account')
+  const key = accountKey(state.partition, state.accountsOpened + 1, from.id)
+  const name = accountName(from.id, from.asset.code)
+  if (from.key !== key || state.accounts.has(name))
+    violated('opened_once_and_in_order', { name, key: from.key, next: key })
+  state.accountsOpened += 1
+  state.accounts.set(name, openedAccount(key, from.id, from.asset, from.normal, amount))
+}
+
+function applyChange(state: PartitionState, { facts }: Decided, { from, fromSeq, amount }: Row): void {
+  const account = live(state, from)
+  if (facts?.status === undefined || facts.version !== account.version + 1 || fromSeq !== 0 || amount < 0n) {
+    violated('change_follows', { account: account.id, version: account.version, facts })
+  }
+  if (facts.status === 'closed' && (account.balance !== 0n || account.held !== 0n)) {
+    violated('closed_is_empty', { account: account.id, balance: account.balance, held: account.held })
+  }
+  account.status = facts.status
+  account.overdraft = amount
+  account.version = facts.version
+}
+
+// ---- one side -------------------------------------------------------------------------------------------------------------------
+
+/** The account of this state, whatever object the row names it by: a live one, one of another state, or one made from the journal. */
+function live(state: PartitionState, ref: AccountRef | undefined): Account {
+  if (ref === undefined) violated('row_has_its_sides')
+  const account = state.accounts.get(accountName(ref.id, ref.asset.code))
+  if (account === undefined || account.key !== ref.key) violated('account_resident', { account: ref.id, key: ref.key })
+  return account
+}
+
+/** What the kind of the row makes of the account must be what the row says; and P3. */
+function moveTo(
+  account: Account,
+  seq: number,
+  balance: bigint,
+  balanceSaid: bigint,
+  held: bigint,
+  heldSaid: bigint,
+): void {
+  if (seq !== account.seq + 1) violated('seq_dense', { account: account.id, seq: account.seq, next: seq })
+  if (balance !== balanceSaid || held !== heldSaid) {
+    violated('after_image_agrees', { account: account.id, seq, balance, balanceSaid, held, heldSaid })
+  }
+  if (held < 0n || held > minorMax || balance > minorMax || balance < -minorMax) {
+    violated('amounts_fit', { account: account.id, seq, balance, held })
+  }
+  if (account.status === 'closed') violated('closed_stands_still', { account: account.id, seq })
+  const heldBefore = account.held
+  const balanceBefore = account.balance
+  account.seq = seq
+  account.balance = balance
+  account.held = held
+  if (isCell(account)) return
+  const after = available(account)
+  if (after >= 0n) return
+  // Below zero is legal where a limit was lowered under use: then it may stand still or rise.
+  const gained = account.normal === 'credit' ? balance - balanceBefore : balanceBefore - balance
+  if (gained - (held - heldBefore) < 0n) violated('no_overdraw', { account: account.id, seq, available: after })
 }

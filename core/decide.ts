@@ -1,32 +1,74 @@
 // Decides one command against a partition's state: pure, in a stated order of precedence, all checks before the first row.
-import type { Account } from './account.ts'
+//
+// The order, for every type of command; the first that applies is returned, and a later transfer of postings is only looked at when all
+// before it have passed. Of two sides `from` is looked at first.
+//
+//   1  the id was decided before          the first answer again, or a conflict
+//   2  account_not_found                  an account that neither exists nor may open by itself; only house accounts and no known
+//                                         asset given: asset_mismatch, because no cell is named
+//   3  account_closed                     nothing enters, leaves, or is captured, released or refunded
+//   4  account_frozen                     of a side whose available amount the transfer lowers; captures pass
+//   5  asset_mismatch                     the two accounts, then the given asset
+//   6  amount_scale, amount_overflow      of the amount as given
+//   7  same_account
+//   8  what the command refers to
+//        hold                             hold_released (it was released before it came), hold_expired
+//        capture, release                 hold_not_found, hold_captured, hold_released, hold_expired,
+//                                         then of the receiving account account_closed, then capture_exceeds_hold
+//        refund                           original_not_found (unknown, declined), original_not_refundable (type),
+//                                         original_not_found (of another account), original_not_refundable (part of postings),
+//                                         refund_exceeds_original, then 3, 4, 9 and 10 for each transfer that goes back
+//        change                           (version_mismatch stands before 3) account_not_empty
+//   9  insufficient_funds                 P3, of the side whose available amount the transfer lowers; never of the house
+//  10  amount_overflow                    of a balance or held amount after it
+import { firstDifference } from './compare.ts'
+import { decideChange, decideOpen } from './decide-account.ts'
+import { decideCapture, decideHold, decideRelease } from './decide-hold.ts'
+import { decideRefund } from './decide-refund.ts'
+import { decidePostings, decideTransfer } from './decide-transfer.ts'
+import { type Decision, nothing } from './decision.ts'
 import type { PartitionState, Received } from './partition.ts'
 import type { Decided } from './transaction.ts'
 
-export type Decision =
-  /** Something new, accepted or declined: to be applied, stored and answered. */
-  | { readonly kind: 'decided'; readonly decided: Decided }
-  /** The same id with the same body: the first answer again. */
-  | { readonly kind: 'repeated'; readonly decided: Decided }
-  /** The same id with another body: the first field that differs. Nothing is stored. */
-  | { readonly kind: 'conflict'; readonly field: string }
-  /** `open` of an account that exists: alike (nothing to do) or not. Nothing is stored. */
-  | { readonly kind: 'exists'; readonly account: Account; readonly alike: boolean }
-  /** `change` with an `ifVersion` that is not the account's. Nothing is stored. */
-  | { readonly kind: 'version_mismatch'; readonly account: Account }
-  /** `expire`: the work was done by `dueExpiries` before. Nothing is stored. */
-  | { readonly kind: 'nothing' }
+export type { Decision } from './decision.ts'
+export { dueExpiries } from './expire.ts'
 
 /** Time of a command: never before the partition's last, else the earlier of its stamp and the host's clock. Epoch milliseconds. */
 export const commandTime = (state: Readonly<PartitionState>, stampedAt: number, nowMs: number): number =>
   Math.max(state.time, Math.min(stampedAt, nowMs))
 
-/** Holds that have run out by `at` on the accounts that the command names: decisions of their own, to be applied before `decide`. */
-export function dueExpiries(_state: Readonly<PartitionState>, _received: Received, _at: number): readonly Decided[] {
-  throw new Error('not written yet')
+/** Decides a command at its time. Expects `dueExpiries` to have been applied and all that it names to be resident. */
+export function decide(state: Readonly<PartitionState>, received: Received, at: number): Decision {
+  const { command } = received
+  const remembered = state.remembered.get(received.idKey)
+  if (remembered?.decided !== undefined) return decideAgain(remembered.decided, received)
+  switch (command.type) {
+    case 'debit':
+      return decideTransfer(state, received, at, command, command.account, command.to)
+    case 'credit':
+      return decideTransfer(state, received, at, command, command.from, command.account)
+    case 'transfer':
+      return decideTransfer(state, received, at, command, command.from, command.to)
+    case 'hold':
+      return decideHold(state, received, at, command, remembered)
+    case 'capture':
+      return decideCapture(state, received, at, command)
+    case 'release':
+      return decideRelease(state, received, at, command)
+    case 'refund':
+      return decideRefund(state, received, at, command)
+    case 'postings':
+      return decidePostings(state, received, at, command)
+    case 'open':
+      return decideOpen(state, received, at, command)
+    case 'change':
+      return decideChange(state, received, at, command)
+    case 'expire':
+      return nothing
+  }
 }
 
-/** Decides a command at its time. Expects `dueExpiries` to have been applied and all that it names to be resident. */
-export function decide(_state: Readonly<PartitionState>, _received: Received, _at: number): Decision {
-  throw new Error('not written yet')
+function decideAgain(decided: Decided, { command }: Received): Decision {
+  const field = firstDifference(decided.command, command)
+  return field === undefined ? { kind: 'repeated', decided } : { kind: 'conflict', field }
 }

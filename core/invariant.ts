@@ -5,7 +5,9 @@ export class InvariantViolation extends Error {
   readonly facts: Readonly<Record<string, unknown>>
 
   constructor(rule: string, facts: Readonly<Record<string, unknown>> = {}) {
-    super(`invariant violated: ${rule} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`)
+    super(
+      `invariant violated: ${rule} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`,
+    )
     this.name = 'InvariantViolation'
     this.rule = rule
     this.facts = facts

@@ -1,6 +1,6 @@
 // A row of the journal: one transfer with both its sides, or one decision without sides (declined, opened, changed, tombstone).
 // The one shape that deciding writes, applying reads, the journal stores and `verify` replays.
-import type { AccountRef } from './account.ts'
+import type { Account, AccountRef } from './account.ts'
 import type { IdKey } from './identity.ts'
 
 /** Stored numbers, append only. A capture that releases a rest writes two rows: `capture`, then `release`. */
@@ -46,3 +46,112 @@ export interface Row {
   /** Key of the hold that is captured, released or expired, or of the original that is refunded. */
   readonly link: IdKey | undefined
 }
+
+// ---- rows of accounts as they stand ---------------------------------------------------------------------------------------------
+
+/** A transfer posted at once: both sides are touched. */
+export const postedRow = (
+  kind: 'debit' | 'credit' | 'transfer' | 'refund' | 'postings',
+  leg: number,
+  amount: bigint,
+  from: Readonly<Account>,
+  to: Readonly<Account>,
+  link: IdKey | undefined,
+): Row => ({
+  kind,
+  leg,
+  code: 0,
+  amount,
+  from,
+  fromSeq: from.seq + 1,
+  fromBalance: from.balance - amount,
+  fromHeld: from.held,
+  to,
+  toSeq: to.seq + 1,
+  toBalance: to.balance + amount,
+  toHeld: to.held,
+  link,
+})
+
+/** A held amount posted: it leaves both `held` and the balance of `from`. */
+export const capturedRow = (amount: bigint, from: Readonly<Account>, to: Readonly<Account>, link: IdKey): Row => ({
+  kind: 'capture',
+  leg: 0,
+  code: 0,
+  amount,
+  from,
+  fromSeq: from.seq + 1,
+  fromBalance: from.balance - amount,
+  fromHeld: from.held - amount,
+  to,
+  toSeq: to.seq + 1,
+  toBalance: to.balance + amount,
+  toHeld: to.held,
+  link,
+})
+
+/** An amount that enters or leaves `held` of `from`; `to` is only named. Seq, balance and held are those after the row. */
+export const reservedRow = (
+  kind: 'hold' | 'release' | 'expire',
+  leg: number,
+  amount: bigint,
+  from: AccountRef,
+  fromSeq: number,
+  fromBalance: bigint,
+  fromHeld: bigint,
+  to: AccountRef,
+  link: IdKey | undefined,
+): Row => ({
+  kind,
+  leg,
+  code: 0,
+  amount,
+  from,
+  fromSeq,
+  fromBalance,
+  fromHeld,
+  to,
+  toSeq: 0,
+  toBalance: 0n,
+  toHeld: 0n,
+  link,
+})
+
+/** An opening or a change of an account: the amount is its overdraft after the row; balance and held are named, not touched (seq 0). */
+export const accountRow = (
+  kind: 'open' | 'change',
+  leg: number,
+  overdraft: bigint,
+  account: Readonly<Account>,
+): Row => ({
+  kind,
+  leg,
+  code: 0,
+  amount: overdraft,
+  from: account,
+  fromSeq: 0,
+  fromBalance: account.balance,
+  fromHeld: account.held,
+  to: undefined,
+  toSeq: 0,
+  toBalance: 0n,
+  toHeld: 0n,
+  link: undefined,
+})
+
+/** A row without sides: a refusal (`code` not 0) or a tombstone. */
+export const sidelessRow = (kind: RowKind, code: number, link: IdKey | undefined): Row => ({
+  kind,
+  leg: 0,
+  code,
+  amount: 0n,
+  from: undefined,
+  fromSeq: 0,
+  fromBalance: 0n,
+  fromHeld: 0n,
+  to: undefined,
+  toSeq: 0,
+  toBalance: 0n,
+  toHeld: 0n,
+  link,
+})

@@ -12,6 +12,8 @@ export interface Facts {
   readonly status?: 'open' | 'frozen' | 'closed'
   readonly overdraft?: string
   readonly version?: number
+  /** change: number of the account's last row, which a change does not touch. */
+  readonly seq?: number
   /** hold: epoch milliseconds at which it runs out. */
   readonly expiresAt?: number
 }
@@ -34,4 +36,6 @@ export interface Remembered {
   decided: Decided | undefined
   /** Accepted rows only: captures, releases, expiry, tombstone of a hold; refunds of an original. */
   readonly links: Row[]
+  /** Batch number of the last use. Owned by the host, not by core. */
+  lastUsed?: number
 }

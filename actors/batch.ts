@@ -1,0 +1,337 @@
+// One batch of a lane: decides commands in memory, one after the other, and gathers what the commit must write and what the clients are
+// told once it stands. Synchronous from the first decision to the last; nothing here leaves the thread before the commit.
+import { hash as digest } from 'node:crypto'
+import { apply } from '../core/apply.ts'
+import { refusalNumbers } from '../core/code.ts'
+import { commandTime, type Decision, decide, dueExpiries } from '../core/decide.ts'
+import type { IdKey } from '../core/identity.ts'
+import { accountName, type PartitionState, type Received } from '../core/partition.ts'
+import type { Row, RowKind } from '../core/row.ts'
+import type { Decided } from '../core/transaction.ts'
+import { answerTo } from '../schemas/answer.ts'
+import { channelOf, detailOf } from '../schemas/detail.ts'
+import { rowFormat, rulesVersion, type TupleWriter } from '../schemas/journal-row.ts'
+import type { Hosted } from './hosted.ts'
+import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
+import { type Position, positionText } from './position.ts'
+
+export { rowFormat, rulesVersion }
+
+/** A command with the ticket of whoever waits for its answer. */
+export interface Waiting extends Received {
+  readonly ticket: number
+}
+
+/** Answers of one batch, in the order decided. */
+export interface Answers {
+  readonly tickets: number[]
+  readonly https: number[]
+  readonly replayed: boolean[]
+  readonly bodies: string[]
+}
+
+interface Part {
+  readonly hosted: Hosted
+  readonly before: Position
+  readonly firstPseq: number
+  readonly rowsStart: number
+  rowsEnd: number
+}
+
+/** A command made `decide` or `apply` throw: where. */
+export class CommandFailed extends Error {
+  readonly partition: number
+
+  constructor(partition: number, cause: unknown) {
+    super(`a command of partition ${partition} failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
+    this.name = 'CommandFailed'
+    this.partition = partition
+  }
+}
+
+export class Batch {
+  readonly number: number
+  readonly answers: Answers = { tickets: [], https: [], replayed: [], bodies: [] }
+  /** Transactions that may be forgotten once this batch has committed, unless they were used again. */
+  readonly touched: { readonly hosted: Hosted; readonly key: IdKey }[] = []
+  commands = 0
+  rowCount = 0
+  private readonly writer: TupleWriter
+  private readonly random: Random
+  private readonly nowMs: number
+  private readonly beforeDecide: ((received: Received) => void) | undefined
+  private readonly parts: { part: Part; commit: PartitionCommit }[] = []
+  private readonly details: Detail[] = []
+  private readonly openings = new Map<number, Omit<AccountOpening, 'account'> & { hosted: Hosted; name: string }>()
+  private readonly changed = new Map<number, { hosted: Hosted; name: string }>()
+  private readonly holds = new Map<IdKey, { hosted: Hosted; accountName: string; accountKey: number; isNew: boolean }>()
+  private readonly cells = new Map<number, Hosted>()
+  private salts: Uint8Array = new Uint8Array(0)
+  private saltsUsed = 0
+  private lastCell = 0
+
+  constructor(options: {
+    number: number
+    writer: TupleWriter
+    random: Random
+    nowMs: number
+    beforeDecide?: ((received: Received) => void) | undefined
+  }) {
+    this.number = options.number
+    this.writer = options.writer
+    this.random = options.random
+    this.nowMs = options.nowMs
+    this.beforeDecide = options.beforeDecide
+    this.writer.clear()
+  }
+
+  /** Decides the commands of one partition in order; afterwards its position is `after`. Throws CommandFailed. */
+  decideAll(hosted: Hosted, commands: readonly Waiting[], after: Position): void {
+    const part = this.begin(hosted)
+    for (const received of commands) {
+      try {
+        this.decideOne(hosted, received)
+      } catch (error) {
+        throw new CommandFailed(hosted.partition, error)
+      }
+    }
+    this.commands += commands.length
+    this.end(part, after, undefined)
+  }
+
+  /** Moves a partition without deciding: to note an attempt, or to switch its segment. */
+  advance(hosted: Hosted, after: Position, attempt: Position | undefined, nextSegment = hosted.segment): void {
+    this.end(this.begin(hosted), after, attempt, nextSegment)
+  }
+
+  /** Records that a command was given up after it failed twice; its id is answered `internal_error` for ever. */
+  quarantine(hosted: Hosted, received: Waiting, after: Position): void {
+    const part = this.begin(hosted)
+    const { state } = hosted
+    const at = commandTime(state, received.stampedAt, this.nowMs)
+    const decided: Decided = {
+      idKey: received.idKey,
+      command: received.command,
+      at,
+      date: state.rules.dateOf(at),
+      rows: [quarantineRow(received)],
+      facts: undefined,
+    }
+    const remembered = state.remembered.get(received.idKey)?.decided
+    if (remembered === undefined) this.record(hosted, decided)
+    this.answer(
+      received,
+      remembered === undefined ? { kind: 'decided', decided } : { kind: 'repeated', decided: remembered },
+    )
+    this.commands++
+    this.end(part, after, undefined)
+  }
+
+  private decideOne(hosted: Hosted, received: Waiting): void {
+    this.beforeDecide?.(received)
+    const { state } = hosted
+    const at = commandTime(state, received.stampedAt, this.nowMs)
+    for (const expiry of dueExpiries(state, received, at)) this.record(hosted, expiry)
+    const decision = decide(state, received, at)
+    if (decision.kind === 'decided') this.record(hosted, decision.decided)
+    this.answer(received, decision)
+  }
+
+  private answer(received: Waiting, decision: Decision): void {
+    const { http, replayed, body } = answerTo(decision, received.command, this.nowMs)
+    this.answers.tickets.push(received.ticket)
+    this.answers.https.push(http)
+    this.answers.replayed.push(replayed)
+    this.answers.bodies.push(body)
+  }
+
+  private record(hosted: Hosted, decided: Decided): void {
+    const { state } = hosted
+    const firstPseq = state.pseq + 1
+    apply(state, decided)
+    hosted.seen.add(decided.idKey)
+    const remembered = state.remembered.get(decided.idKey)
+    if (remembered !== undefined) remembered.lastUsed = this.number
+    this.touched.push({ hosted, key: decided.idKey })
+    const body = detailOf(decided)
+    const detailHash = body === undefined ? undefined : this.keepDetail(state.partition, firstPseq, body)
+    const { rows } = decided
+    const place = {
+      partition: state.partition,
+      pseq: firstPseq,
+      idKey: decided.idKey,
+      id: decided.command.id,
+      channel: channelOf(decided.command),
+      atMs: decided.at,
+      date: decided.date,
+      detailHash,
+    }
+    for (const row of rows) {
+      this.writer.row(row, place)
+      place.pseq++
+      if (row.code === 0) this.gather(hosted, decided, row)
+    }
+    this.rowCount += rows.length
+  }
+
+  private gather(hosted: Hosted, decided: Decided, row: Row): void {
+    const { from, to } = row
+    if (from !== undefined && from.key < 0 && row.fromSeq > 0) this.touchCell(hosted, from.key)
+    if (to !== undefined && to.key < 0 && row.toSeq > 0) this.touchCell(hosted, to.key)
+    if (simpleKinds.has(row.kind)) return
+    if (row.link !== undefined) {
+      // The link's target is resident: whoever decided this row saw it. It goes when this batch has committed.
+      const target = hosted.state.remembered.get(row.link)
+      if (target !== undefined) target.lastUsed = this.number
+      this.touched.push({ hosted, key: row.link })
+    }
+    if (from === undefined) return
+    const name = accountName(from.id, from.asset.code)
+    if (row.kind === 'open') {
+      const account = hosted.state.accounts.get(name)
+      if (account !== undefined) account.lastUsed = this.number
+      if (account !== undefined && from.key < 0) {
+        hosted.cellsByKey.set(from.key, account)
+        const house = hosted.houses.get(from.id)
+        if (house === undefined) hosted.houses.set(from.id, { lastUsed: this.number })
+      }
+      const metadata = decided.command.type === 'open' ? decided.command.metadata : undefined
+      this.openings.set(from.key, { hosted, name, partition: hosted.partition, openedAt: decided.at, metadata })
+    } else if (row.kind === 'change') this.changed.set(from.key, { hosted, name })
+    else if (row.kind === 'hold') {
+      this.holds.set(decided.idKey, { hosted, accountName: name, accountKey: from.key, isNew: true })
+    } else if (row.link !== undefined && holdEndings.has(row.kind) && !this.holds.has(row.link)) {
+      this.holds.set(row.link, { hosted, accountName: name, accountKey: from.key, isNew: false })
+    }
+  }
+
+  private touchCell(hosted: Hosted, key: number): void {
+    if (key === this.lastCell) return
+    this.lastCell = key
+    this.cells.set(key, hosted)
+  }
+
+  private keepDetail(partition: number, pseq: number, body: string): Uint8Array {
+    if (this.saltsUsed + saltBytes > this.salts.length) {
+      this.salts = this.random.bytes(saltBytes * 256)
+      this.saltsUsed = 0
+    }
+    const salt = this.salts.subarray(this.saltsUsed, this.saltsUsed + saltBytes)
+    this.saltsUsed += saltBytes
+    this.details.push({ partition, pseq, salt, body })
+    return detailHash(salt, body)
+  }
+
+  private begin(hosted: Hosted): Part {
+    return {
+      hosted,
+      before: hosted.position,
+      firstPseq: hosted.state.pseq + 1,
+      rowsStart: this.writer.length,
+      rowsEnd: 0,
+    }
+  }
+
+  private end(part: Part, after: Position, attempt: Position | undefined, nextSegment = part.hosted.segment): void {
+    const { hosted } = part
+    const bytes = this.writer.since(part.rowsStart)
+    const chain = bytes.length === 0 ? undefined : chainOf(hosted.chain, bytes)
+    if (chain !== undefined) hosted.chain = chain
+    hosted.position = after
+    hosted.segment = nextSegment
+    part.rowsEnd = this.writer.length
+    this.parts.push({
+      part,
+      commit: {
+        partition: hosted.partition,
+        epoch: hosted.epoch,
+        before: part.before,
+        after,
+        attempt: attempt === undefined ? undefined : positionText(attempt),
+        firstPseq: part.firstPseq,
+        lastPseq: hosted.state.pseq,
+        accountsOpened: hosted.state.accountsOpened,
+        time: hosted.state.time,
+        chain,
+        nextSegment,
+      },
+    })
+  }
+
+  /** What the ledger must write. After this the batch decides no more. */
+  commitOf(segment: number): LaneCommit {
+    const openings: AccountOpening[] = []
+    for (const [, { hosted, name, ...opening }] of this.openings) {
+      const account = hosted.state.accounts.get(name)
+      if (account !== undefined) openings.push({ ...opening, account })
+    }
+    const holds: HoldChange[] = []
+    for (const [idKey, { hosted, accountName: name, accountKey, isNew }] of this.holds) {
+      const hold = hosted.state.accounts.get(name)?.holds.get(idKey)
+      if (isNew && hold === undefined) continue
+      holds.push({
+        idKey,
+        accountKey,
+        partition: hosted.partition,
+        hold: hold === undefined ? undefined : { ...hold },
+        isNew,
+      })
+    }
+    return {
+      segment,
+      partitions: this.parts.map(({ commit }) => commit),
+      rows: this.writer.take(),
+      details: this.details,
+      openings: openings.map((opening) => ({ ...opening, account: { ...opening.account } })),
+      changes: [...this.changed].flatMap(([key, { hosted, name }]) => {
+        const account = hosted.state.accounts.get(name)
+        return account === undefined
+          ? []
+          : [{ key, status: account.status, overdraft: account.overdraft, version: account.version }]
+      }),
+      holds,
+      cells: [...this.cells].flatMap(([key, hosted]) => {
+        const cell = this.openings.has(key) ? undefined : hosted.cellsByKey.get(key)
+        return cell === undefined ? [] : [{ ...cell }]
+      }),
+    }
+  }
+}
+
+const simpleKinds: ReadonlySet<RowKind> = new Set<RowKind>(['debit', 'credit', 'transfer', 'postings'])
+const holdEndings: ReadonlySet<RowKind> = new Set<RowKind>(['capture', 'release', 'expire'])
+const saltBytes = 16
+
+/** SHA-256(previous chain, tuples): P8. */
+export function chainOf(previous: Uint8Array, tuples: Uint8Array): Uint8Array {
+  return digest('sha256', Buffer.concat([previous, tuples]), 'buffer')
+}
+
+/** What the journal keeps of a detail, so that the detail itself may be erased: SHA-256(salt, body). */
+export function detailHash(salt: Uint8Array, body: string): Uint8Array {
+  return digest('sha256', Buffer.concat([salt, Buffer.from(body)]), 'buffer')
+}
+
+function quarantineRow(received: Received): Row {
+  const { type } = received.command
+  return {
+    kind: type,
+    leg: 0,
+    code: refusalNumbers.internal_error,
+    amount: 0n,
+    from: undefined,
+    fromSeq: 0,
+    fromBalance: 0n,
+    fromHeld: 0n,
+    to: undefined,
+    toSeq: 0,
+    toBalance: 0n,
+    toHeld: 0n,
+    link: undefined,
+  }
+}
+
+/** For tests and `verify`: the state must be the one that `hosted` shows. */
+export const stateOf = (hosted: Hosted): Readonly<PartitionState> => hosted.state

@@ -1,0 +1,58 @@
+// One partition as its host holds it in memory. Dropped whole on any trouble and read again from the ledger.
+import type { Account } from '../core/account.ts'
+import type { PartitionState, Rules } from '../core/partition.ts'
+import { SeenIds } from './id-filter.ts'
+import type { Head } from './ports.ts'
+import type { Position } from './position.ts'
+
+export interface Hosted {
+  readonly partition: number
+  readonly epoch: number
+  readonly state: PartitionState
+  /** Ids of the partition; survives a recovery, because an id that was added and not committed only costs a query. */
+  readonly seen: SeenIds
+  /** House ids whose cells are all resident, with the batch number of their last use. */
+  readonly houses: Map<string, { lastUsed: number }>
+  readonly cellsByKey: Map<number, Account>
+  /** Consumed by decided batches, committed or not. */
+  position: Position
+  /** After the last decided batch. */
+  chain: Uint8Array
+  segment: number
+  /** Commands up to here are tried one by one: one of them may have ended the former host. */
+  cautiousUntil: Position | undefined
+  /** `positionText` of the command that was being tried alone when the host ended: quarantined if it comes again. */
+  readonly suspect: string | undefined
+}
+
+export function hostedAt(
+  head: Head,
+  rules: Rules,
+  seen: SeenIds,
+  cautiousUntil: Position | undefined,
+  blamed: boolean,
+): Hosted {
+  return {
+    partition: head.partition,
+    epoch: head.epoch,
+    state: {
+      partition: head.partition,
+      time: head.time,
+      pseq: head.pseq,
+      accountsOpened: head.accountsOpened,
+      accounts: new Map(),
+      remembered: new Map(),
+      rules,
+    },
+    seen,
+    houses: new Map(),
+    cellsByKey: new Map(),
+    position: head.position,
+    chain: head.chain,
+    segment: head.segment,
+    cautiousUntil,
+    suspect: blamed ? head.attempt : undefined,
+  }
+}
+
+export const freshSeenIds = (): SeenIds => new SeenIds()

@@ -1,0 +1,525 @@
+// A lane: the partitions that one worker thread hosts on one shard. It takes what waits in their mailboxes, activates, decides in memory,
+// commits, and opens the gate. One batch commits while the next is being decided; nothing of a batch is heard outside before its commit.
+//
+//   recovering -> running -> recovering (any trouble: drop the memory, take over again, replay from the position) .. -> stopped
+
+import { type IdKey, idKeyOf } from '../core/identity.ts'
+import { ownerOfCommand } from '../core/owner.ts'
+import type { Received, Rules } from '../core/partition.ts'
+import { decodeFrame } from '../schemas/frame.ts'
+import { TupleWriter } from '../schemas/journal-row.ts'
+import { Batch, CommandFailed, type Waiting } from './batch.ts'
+import { isFault } from './faults.ts'
+import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
+import { IdFilter, type SeenIds } from './id-filter.ts'
+import type { AnswerSink, Clock, Frame, Head, Ledger, MailboxReader, Needs, Random, Timers } from './ports.ts'
+import { comparePositions, type Position, positionText } from './position.ts'
+import { Absent, collectNeeds, install, NeedsOf, passivate } from './residency.ts'
+import { wakeable } from './wakeable.ts'
+
+export interface LanePorts {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly ledger: Ledger
+  readonly mailbox: MailboxReader
+  readonly answers: AnswerSink
+  readonly news: LaneNews
+  /** A point where tests make a command throw, loop or end the thread. */
+  readonly beforeDecide?: (received: Received) => void
+}
+
+/** What a lane tells the supervisor. */
+export interface LaneNews {
+  /** Hosted from this position on: whatever was consumed before and not answered must be asked again. */
+  hosted(partition: number, position: Position): void
+  /** Another host has it now. */
+  lost(partitions: readonly number[]): void
+  /** The lane cannot commit since it lost its shard; `undefined`: it can again. */
+  trouble(code: string | undefined, message: string): void
+  committed(stats: CommitStats): void
+  quarantined(partition: number, position: string, id: string): void
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+export interface CommitStats {
+  readonly commands: number
+  readonly rows: number
+  readonly bytes: number
+  readonly commitMs: number
+  readonly decideMs: number
+  readonly residents: number
+}
+
+export interface LaneLimits {
+  /** Commands taken into one batch. */
+  readonly batchCommandsMax: number
+  /** Accounts and cells kept in memory. */
+  readonly residentsMax: number
+}
+
+/** Suspects of a dead thread: commands up to here, by partition, are tried one by one. */
+export type Suspects = ReadonlyMap<number, Position>
+
+interface InFlight {
+  readonly batch: Batch
+  readonly done: Promise<void>
+}
+
+const roundsMax = 4
+const retryFirstMs = 20
+const retryMostMs = 1000
+
+export class Lane {
+  private readonly ports: LanePorts
+  private readonly limits: LaneLimits
+  private readonly rules: Rules
+  private readonly partitions = new Map<number, Hosted>()
+  /** Every partition that is or should be hosted here. */
+  private readonly mine = new Set<number>()
+  private readonly seen = new Map<number, SeenIds>()
+  private readonly writer = new TupleWriter()
+  private readonly wake = wakeable()
+  private readonly epochs = new Map<number, number>()
+  private readonly cautious = new Map<number, Position>()
+  /** Partitions whose command, not the world outside, made the last host fail: only their attempts count as a second failure. */
+  private readonly blamed = new Set<number>()
+  private needRecovery = true
+  private inFlight: InFlight | undefined
+  private failure: unknown
+  private batchNumber = 0
+  private committedNumber = 0
+  private stopping = false
+  private targetSegment = 0
+  private failures = 0
+
+  constructor(ports: LanePorts, limits: LaneLimits, rules: Rules) {
+    this.ports = ports
+    this.limits = limits
+    this.rules = rules
+  }
+
+  /** Adds partitions to host. Takes effect in `run`. */
+  host(partitions: readonly number[], suspects: Suspects): void {
+    for (const partition of partitions) {
+      this.mine.add(partition)
+      const until = suspects.get(partition)
+      if (until !== undefined) this.suspect(partition, until)
+    }
+    this.needRecovery = true
+    this.wake.now()
+  }
+
+  /** From the next commit on rows go to this segment. */
+  switchSegment(segment: number): void {
+    this.targetSegment = Math.max(this.targetSegment, segment)
+    this.wake.now()
+  }
+
+  /** Finishes what was taken, commits it, and ends `run`. */
+  stop(): void {
+    this.stopping = true
+    this.wake.now()
+  }
+
+  /** Runs until `stop` or until every partition is lost. */
+  async run(): Promise<void> {
+    while (!this.ended()) {
+      try {
+        if (this.needRecovery) await this.recover()
+        else await this.step()
+      } catch (error) {
+        await this.fail(error)
+      }
+    }
+    await this.inFlight?.done.catch(() => undefined)
+    await this.ports.ledger.close()
+  }
+
+  private ended(): boolean {
+    if (!this.stopping) return false
+    return this.inFlight === undefined
+  }
+
+  private async step(): Promise<void> {
+    if (this.failure !== undefined) throw this.failure
+    const switching = this.partitionsToSwitch()
+    if (switching.length > 0) return await this.switchSegments(switching)
+    const frames = this.stopping ? [] : this.ports.mailbox.take(this.limits.batchCommandsMax)
+    if (frames.length === 0) return await this.rest()
+    const work = this.sort(frames)
+    if (work.together.size > 0) await this.together(work.together)
+    for (const { hosted, waiting, frame } of work.alone) await this.alone(hosted, waiting, frame)
+  }
+
+  /** Waits for frames, the end of the commit in flight, or a call from outside. */
+  private async rest(): Promise<void> {
+    this.ports.mailbox.whenFrames(this.wake.now)
+    await this.wake.next()
+  }
+
+  // ---- taking -------------------------------------------------------------------------------------------------------------------
+
+  private sort(frames: readonly Frame[]): {
+    together: Map<Hosted, { waiting: Waiting[]; after: Position }>
+    alone: { hosted: Hosted; waiting: Waiting[]; frame: Frame }[]
+  } {
+    const together = new Map<Hosted, { waiting: Waiting[]; after: Position }>()
+    const alone: { hosted: Hosted; waiting: Waiting[]; frame: Frame }[] = []
+    const generation = this.ports.mailbox.generation
+    for (const frame of frames) {
+      const hosted = this.partitions.get(frame.partition)
+      if (hosted === undefined) continue
+      const commands = decodeFrame(frame.bytes)
+      const after: Position = { generation, high: frame.high, low: frame.low, index: commands.length }
+      const here = together.get(hosted)?.after ?? hosted.position
+      if (comparePositions(after, here) <= 0) continue
+      const consumed = isSameFrame(here, after) ? here.index : 0
+      const waiting: Waiting[] = []
+      for (let i = consumed; i < commands.length; i++) {
+        const stamped = commands[i]
+        if (stamped === undefined) continue
+        const { command } = stamped
+        const owner = ownerOfCommand(command)
+        waiting.push({
+          command,
+          idKey: idKeyOf(owner, command.id),
+          refKey:
+            command.type === 'capture' || command.type === 'release'
+              ? idKeyOf(owner, command.hold)
+              : command.type === 'refund'
+                ? idKeyOf(owner, command.of)
+                : undefined,
+          stampedAt: stamped.stampedAt,
+          ticket: stamped.ticket,
+        })
+      }
+      if (hosted.cautiousUntil !== undefined) {
+        alone.push({ hosted, waiting, frame })
+        continue
+      }
+      const part = together.get(hosted)
+      if (part === undefined) together.set(hosted, { waiting, after })
+      else {
+        for (const received of waiting) part.waiting.push(received)
+        part.after = after
+      }
+    }
+    return { together, alone }
+  }
+
+  // ---- the normal way -----------------------------------------------------------------------------------------------------------
+
+  private async together(parts: ReadonlyMap<Hosted, { waiting: Waiting[]; after: Position }>): Promise<void> {
+    const number = ++this.batchNumber
+    const came = await this.activate(parts, number)
+    if (this.failure !== undefined) throw this.failure
+    const started = this.ports.clock.elapsed()
+    const batch = this.newBatch(number)
+    for (const [hosted, { waiting, after }] of parts) {
+      try {
+        batch.decideAll(hosted, waiting, after)
+      } catch (error) {
+        this.suspect(hosted.partition, after)
+        throw error
+      }
+    }
+    for (const one of came) batch.touched.push(one)
+    const decideMs = this.ports.clock.elapsed() - started
+    await this.send(batch, decideMs)
+    this.makeRoom()
+  }
+
+  /** Loads what the commands need and is not in memory: one round trip, a second where a found row names another account. */
+  private async activate(
+    parts: ReadonlyMap<Hosted, { readonly waiting: readonly Received[] }>,
+    batch: number,
+  ): Promise<{ hosted: Hosted; key: IdKey }[]> {
+    const came: { hosted: Hosted; key: IdKey }[] = []
+    const absents = new Map<number, Absent>()
+    for (let round = 0; round < roundsMax; round++) {
+      const needs = new Map<number, Needs>()
+      for (const [hosted, { waiting }] of parts) {
+        let absent = absents.get(hosted.partition)
+        if (absent === undefined) {
+          absent = new Absent()
+          absents.set(hosted.partition, absent)
+        }
+        const wanted = new NeedsOf()
+        for (const received of waiting) collectNeeds(hosted, received, batch, absent, wanted)
+        if (!wanted.empty) needs.set(hosted.partition, wanted.list())
+      }
+      if (needs.size === 0) return came
+      const found = await this.ports.ledger.load(needs)
+      for (const [hosted] of parts) {
+        const asked = needs.get(hosted.partition)
+        const absent = absents.get(hosted.partition)
+        if (asked === undefined || absent === undefined) continue
+        for (const key of install(hosted, asked, found.get(hosted.partition), batch, absent)) came.push({ hosted, key })
+      }
+    }
+    throw new Error(`what a batch needs was not found in ${roundsMax} rounds`)
+  }
+
+  /** Waits for the commit before, then starts this one and goes on. */
+  private async send(batch: Batch, decideMs: number): Promise<void> {
+    const segment = this.segmentNow()
+    const commit = batch.commitOf(segment)
+    if (this.inFlight !== undefined) await this.inFlight.done.catch(() => undefined)
+    if (this.failure !== undefined) throw this.failure
+    const started = this.ports.clock.elapsed()
+    const done = this.ports.ledger.commit(commit).then(
+      () => {
+        this.inFlight = undefined
+        this.failures = 0
+        this.committedNumber = batch.number
+        this.openGate(batch)
+        for (const { partition, after } of commit.partitions) this.ports.mailbox.trim(partition, after)
+        this.ports.news.committed({
+          commands: batch.commands,
+          rows: batch.rowCount,
+          bytes: commit.rows.length,
+          commitMs: this.ports.clock.elapsed() - started,
+          decideMs,
+          residents: this.residents(),
+        })
+        this.wake.now()
+      },
+      (error: unknown) => {
+        this.inFlight = undefined
+        this.failure = error
+        if (isFault(error) && error.code === 'rows_refused') {
+          for (const { partition, after } of commit.partitions) this.suspect(partition, after)
+        }
+        this.wake.now()
+      },
+    )
+    this.inFlight = { batch, done }
+  }
+
+  /** The commit stands: only now anything is heard of it. */
+  private openGate(batch: Batch): void {
+    const { tickets, https, replayed, bodies } = batch.answers
+    if (tickets.length > 0) this.ports.answers.answers(tickets, https, replayed, bodies.join('\n'))
+    for (const { hosted, key } of batch.touched) {
+      const { remembered, accounts } = hosted.state
+      const one = remembered.get(key)
+      if (one === undefined || (one.lastUsed ?? 0) > batch.number) continue
+      const command = one.decided?.command
+      // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
+      if (command?.type === 'hold' && accounts.get(command.account)?.holds.has(key)) continue
+      remembered.delete(key)
+    }
+  }
+
+  // ---- suspects, one by one -----------------------------------------------------------------------------------------------------
+
+  /** Tries the commands of a frame alone, each after a note in the ledger that it is being tried. */
+  private async alone(hosted: Hosted, waiting: readonly Waiting[], frame: Frame): Promise<void> {
+    const generation = this.ports.mailbox.generation
+    const count = decodeFrame(frame.bytes).length
+    for (const [i, received] of waiting.entries()) {
+      const index = count - waiting.length + i + 1
+      const after: Position = { generation, high: frame.high, low: frame.low, index }
+      await this.aloneOne(hosted, received, after)
+      const until = hosted.cautiousUntil
+      if (until !== undefined && comparePositions(after, until) >= 0) {
+        hosted.cautiousUntil = undefined
+        this.cautious.delete(hosted.partition)
+      }
+    }
+  }
+
+  private async aloneOne(hosted: Hosted, received: Waiting, after: Position): Promise<void> {
+    await this.inFlight?.done.catch(() => undefined)
+    if (this.failure !== undefined) throw this.failure
+    const number = ++this.batchNumber
+    const parts = new Map([[hosted, { waiting: [received], after }]])
+    const came = await this.activate(parts, number)
+    if (hosted.suspect === positionText(after)) {
+      const batch = this.newBatch(number)
+      batch.quarantine(hosted, received, after)
+      await this.sendAndWait(batch)
+      this.ports.news.quarantined(hosted.partition, positionText(after), received.command.id)
+      return
+    }
+    if (hosted.cautiousUntil !== undefined) {
+      const note = this.newBatch(number)
+      note.advance(hosted, hosted.position, after)
+      await this.sendAndWait(note)
+    }
+    const batch = this.newBatch(++this.batchNumber)
+    try {
+      batch.decideAll(hosted, [received], after)
+    } catch (error) {
+      this.suspect(hosted.partition, after)
+      throw error
+    }
+    for (const one of came) batch.touched.push(one)
+    await this.sendAndWait(batch)
+  }
+
+  private async sendAndWait(batch: Batch): Promise<void> {
+    await this.send(batch, 0)
+    await this.inFlight?.done
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  private suspect(partition: number, until: Position): void {
+    const known = this.cautious.get(partition)
+    if (known === undefined || comparePositions(known, until) < 0) this.cautious.set(partition, until)
+    this.blamed.add(partition)
+  }
+
+  // ---- segments -----------------------------------------------------------------------------------------------------------------
+
+  private segmentNow(): number {
+    for (const hosted of this.partitions.values()) return hosted.segment
+    return 1
+  }
+
+  private partitionsToSwitch(): Hosted[] {
+    let newest = this.targetSegment
+    for (const { segment } of this.partitions.values()) newest = Math.max(newest, segment)
+    this.targetSegment = newest
+    return [...this.partitions.values()].filter(({ segment }) => segment < newest)
+  }
+
+  /** An empty commit that only moves the partitions to the new segment: afterwards all of the lane write to the same one. */
+  private async switchSegments(behind: readonly Hosted[]): Promise<void> {
+    const batch = this.newBatch(++this.batchNumber)
+    for (const hosted of behind) batch.advance(hosted, hosted.position, undefined, this.targetSegment)
+    await this.sendAndWait(batch)
+  }
+
+  // ---- recovery: the one path for every trouble ---------------------------------------------------------------------------------
+
+  private async fail(error: unknown): Promise<void> {
+    await this.inFlight?.done.catch(() => undefined)
+    this.failure = undefined
+    this.needRecovery = true
+    this.failures++
+    const code = isFault(error) ? error.code : 'other'
+    const message = error instanceof Error ? error.message : String(error)
+    if (!isFault(error)) {
+      this.ports.news.log('error', 'a lane dropped its memory', {
+        message,
+        stack: error instanceof Error ? error.stack : undefined,
+      })
+    }
+    if (error instanceof CommandFailed || code === 'rows_refused' || code === 'fenced') {
+      this.ports.news.log('warn', 'a lane recovers', { code, message })
+      return
+    }
+    this.ports.news.trouble(code, message)
+    const ms = Math.min(retryMostMs, retryFirstMs * 2 ** Math.min(10, this.failures - 1))
+    await new Promise<void>((resolve) => {
+      const cancel = this.ports.timers.after(ms * (0.5 + this.ports.random.fraction()), resolve)
+      if (this.stopping) {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  private async recover(): Promise<void> {
+    for (const partition of this.partitions.keys()) this.ports.mailbox.close(partition)
+    this.partitions.clear()
+    if (this.stopping || this.mine.size === 0) {
+      this.needRecovery = false
+      return
+    }
+    const wanted = [...this.mine]
+    const heads = await this.takeOver(wanted)
+    this.needRecovery = false
+    const got = new Set(heads.map(({ partition }) => partition))
+    const lost = wanted.filter((partition) => !got.has(partition))
+    for (const partition of lost) {
+      this.mine.delete(partition)
+      this.seen.delete(partition)
+      this.epochs.delete(partition)
+    }
+    if (lost.length > 0) this.ports.news.lost(lost)
+    const unseen: number[] = []
+    for (const head of heads) {
+      let seen = this.seen.get(head.partition)
+      if (seen === undefined) {
+        seen = freshSeenIds()
+        this.seen.set(head.partition, seen)
+        unseen.push(head.partition)
+      }
+      const blamed = this.blamed.delete(head.partition)
+      const hosted = hostedAt(head, this.rules, seen, this.cautious.get(head.partition), blamed)
+      this.partitions.set(head.partition, hosted)
+      this.epochs.set(head.partition, head.epoch)
+      this.ports.mailbox.open(head.partition, head.position)
+      this.ports.news.hosted(head.partition, head.position)
+    }
+    this.ports.news.trouble(undefined, 'hosting')
+    if (unseen.length > 0) void this.loadSeen(unseen)
+  }
+
+  /** Partitions hosted before may only be resumed; new ones are claimed by right of the process's hosting lock. */
+  private async takeOver(wanted: readonly number[]): Promise<Head[]> {
+    const resumed = wanted.filter((partition) => this.epochs.has(partition))
+    const fresh = wanted.filter((partition) => !this.epochs.has(partition))
+    const heads: Head[] = []
+    if (resumed.length > 0)
+      heads.push(...(await this.ports.ledger.takeOver(resumed, { kind: 'resume', epochs: this.epochs })))
+    if (fresh.length > 0) heads.push(...(await this.ports.ledger.takeOver(fresh, { kind: 'host' })))
+    return heads
+  }
+
+  /** Loads the ids of the past behind the work: until it is done every id is "maybe seen". */
+  private async loadSeen(partitions: readonly number[]): Promise<void> {
+    const filters = new Map<number, SeenIds>()
+    for (const partition of partitions) {
+      const seen = this.seen.get(partition) ?? freshSeenIds()
+      this.seen.set(partition, seen)
+      filters.set(partition, seen)
+    }
+    try {
+      await this.ports.ledger.pastIds(partitions, {
+        id: (partition, idKey) => filters.get(partition)?.add(idKey),
+        filter: (partition, segment, ids, bits) => filters.get(partition)?.addClosed(segment, IdFilter.from(ids, bits)),
+      })
+      for (const seen of filters.values()) seen.loaded = true
+    } catch (error) {
+      this.ports.news.log('warn', 'the ids of the past were not loaded; each id costs a query until the next hosting', {
+        message: error instanceof Error ? error.message : String(error),
+      })
+      for (const partition of partitions) if (this.seen.get(partition)?.loaded === false) this.seen.delete(partition)
+    }
+  }
+
+  // ---- passivation --------------------------------------------------------------------------------------------------------------
+
+  private residents(): number {
+    let sum = 0
+    for (const { state } of this.partitions.values()) sum += state.accounts.size
+    return sum
+  }
+
+  private makeRoom(): void {
+    const excess = this.residents() - this.limits.residentsMax
+    if (excess <= 0) return
+    // A little more than needed, so that not every batch sweeps; the last batches' accounts get a second chance.
+    const share = Math.ceil((excess * 1.1 + 16) / Math.max(1, this.partitions.size))
+    for (const hosted of this.partitions.values()) {
+      passivate(hosted, share, this.committedNumber, this.batchNumber - 4)
+    }
+  }
+
+  private newBatch(number: number): Batch {
+    return new Batch({
+      number,
+      writer: this.writer,
+      random: this.ports.random,
+      nowMs: this.ports.clock.now(),
+      beforeDecide: this.ports.beforeDecide,
+    })
+  }
+}
+
+const isSameFrame = (a: Position, b: Position): boolean =>
+  a.generation === b.generation && a.high === b.high && a.low === b.low

@@ -1,0 +1,212 @@
+// What the actors need from the world, in their own words. Adapters implement these; the simulator implements them too.
+import type { Account, AccountStatus } from '../core/account.ts'
+import type { Hold } from '../core/hold.ts'
+import type { IdKey } from '../core/identity.ts'
+import type { Remembered } from '../core/transaction.ts'
+import type { Position } from './position.ts'
+
+// ---- time, chance ---------------------------------------------------------------------------------------------------------------
+
+export interface Clock {
+  /** Wall clock, epoch milliseconds. */
+  now(): number
+  /** Monotonic milliseconds with fractions: for durations only. */
+  elapsed(): number
+}
+
+export interface Timers {
+  /** Calls back once after `ms`; the returned function cancels it. */
+  after(ms: number, callback: () => void): () => void
+  /** Calls back when the present turn of the event loop and the I/O that is already there are done. */
+  soon(callback: () => void): void
+}
+
+export interface Random {
+  bytes(count: number): Uint8Array
+  /** 0 <= x < 1 */
+  fraction(): number
+}
+
+// ---- mailbox --------------------------------------------------------------------------------------------------------------------
+
+export interface FrameName {
+  readonly high: number
+  readonly low: number
+}
+
+export interface Frame extends FrameName {
+  readonly partition: number
+  readonly bytes: Uint8Array
+}
+
+/** Where commands are put. Ordered per partition; bounded. */
+export interface MailboxWriter {
+  /** Appends a frame, whole or not at all, and names it; undefined: the bound is reached and nothing was accepted. */
+  append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined
+  /** Resolves as soon as the partition has room (at once if it has). */
+  room(partition: number): Promise<void>
+}
+
+/** Where a lane of partitions takes commands from. Frames of a partition come in order, from the one after the opened position on. */
+export interface MailboxReader {
+  /** Present generation of its streams. */
+  readonly generation: number
+  /** Starts (again) behind `after`; frames of an earlier opening of the partition are no longer delivered. */
+  open(partition: number, after: Position): void
+  close(partition: number): void
+  /** Frames that have arrived, in the order of arrival, up to about `commandsMax` commands; empty: none now. */
+  take(commandsMax: number): readonly Frame[]
+  /** Calls back once as soon as `take` may give something. */
+  whenFrames(callback: () => void): void
+  /** All up to `position` is committed and may be forgotten. */
+  trim(partition: number, position: Position): void
+}
+
+// ---- ledger ---------------------------------------------------------------------------------------------------------------------
+
+/** Where a partition stands in the ledger. */
+export interface Head {
+  readonly partition: number
+  readonly epoch: number
+  readonly position: Position
+  /** `positionText` of a command that was being tried alone when its host ended. */
+  readonly attempt: string | undefined
+  readonly pseq: number
+  readonly accountsOpened: number
+  /** Epoch milliseconds of the last decision. */
+  readonly time: number
+  /** 32 bytes. */
+  readonly chain: Uint8Array
+  /** Journal segment that the next commit writes to. */
+  readonly segment: number
+}
+
+export interface Needs {
+  /** Ids of accounts that are not of the house. */
+  readonly accounts: readonly string[]
+  /** Ids of house accounts: all cells of the partition with that id, whatever their asset. */
+  readonly cells: readonly string[]
+  readonly transactions: readonly IdKey[]
+}
+
+/** What was found, per partition; what is not in here does not exist. */
+export interface Found {
+  readonly accounts: readonly Account[]
+  readonly transactions: readonly (readonly [IdKey, Remembered])[]
+}
+
+export interface HoldChange {
+  readonly idKey: IdKey
+  readonly accountKey: number
+  readonly partition: number
+  /** As it stands after the batch; undefined: ended. */
+  readonly hold: Readonly<Hold> | undefined
+  /** It was placed in this very batch. */
+  readonly isNew: boolean
+}
+
+export interface AccountOpening {
+  readonly account: Readonly<Account>
+  readonly partition: number
+  readonly openedAt: number
+  readonly metadata: string | undefined
+}
+
+export interface AccountChange {
+  readonly key: number
+  readonly status: AccountStatus
+  readonly overdraft: bigint
+  readonly version: number
+}
+
+export interface Detail {
+  readonly partition: number
+  readonly pseq: number
+  readonly salt: Uint8Array
+  readonly body: string
+}
+
+export interface PartitionCommit {
+  readonly partition: number
+  readonly epoch: number
+  /** Compared: nothing is committed unless the partition still stands exactly here. */
+  readonly before: Position
+  readonly after: Position
+  readonly attempt: string | undefined
+  readonly firstPseq: number
+  /** firstPseq - 1 if there are no rows. */
+  readonly lastPseq: number
+  readonly accountsOpened: number
+  readonly time: number
+  /** After the rows; undefined if there are none. */
+  readonly chain: Uint8Array | undefined
+  readonly nextSegment: number
+}
+
+/** One commit for partitions of one lane: all of it or nothing. */
+export interface LaneCommit {
+  /** The segment that the rows go to: the same for all partitions in it. */
+  readonly segment: number
+  readonly partitions: readonly PartitionCommit[]
+  /** Tuples as `schemas/journal-row.ts` writes them, grouped by partition. */
+  readonly rows: Uint8Array
+  readonly details: readonly Detail[]
+  readonly openings: readonly AccountOpening[]
+  readonly changes: readonly AccountChange[]
+  readonly holds: readonly HoldChange[]
+  /** House cells that were touched, as they stand after the batch (opened ones are in `openings`). */
+  readonly cells: readonly Readonly<Account>[]
+}
+
+/** The right to host: from a host that just died (the process still holds the hosting lock), or to go on after trouble of one's own. */
+export type Claim =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'resume'; readonly epochs: ReadonlyMap<number, number> }
+
+export interface PastIds {
+  id(partition: number, idKey: IdKey): void
+  /** `bits` as `IdFilter.from` reads them. */
+  filter(partition: number, segment: number, ids: number, bits: Uint8Array): void
+}
+
+/** The journal of one shard as one lane sees it. Every method throws `RetryableFault` or `TerminalFault`. */
+export interface Ledger {
+  /**
+   * Ends the backends of whoever hosted before, waits for a commit still under way, raises the epochs and returns where the partitions stand.
+   * With `resume`, partitions that somebody else has taken since are left out.
+   */
+  takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]>
+  load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>>
+  /** Durable when it resolves. Throws a fault with code `fenced` if a partition was not where it should be. */
+  commit(commit: LaneCommit): Promise<void>
+  /** Every id of the past, single (with the holds that tombstones name) or summed up in the filter of a closed segment. */
+  pastIds(partitions: readonly number[], into: PastIds): Promise<void>
+  close(): Promise<void>
+}
+
+// ---- answers, news --------------------------------------------------------------------------------------------------------------
+
+/** What goes from a host to the intake of its process. Only ever called with what is committed. */
+export interface AnswerSink {
+  /** The answers of one commit: `bodies` are joined by newlines, in the order of the tickets. */
+  answers(tickets: readonly number[], https: readonly number[], replayed: readonly boolean[], bodies: string): void
+}
+
+// ---- threads --------------------------------------------------------------------------------------------------------------------
+
+/** A thread that runs one worker host. Messages are structured clones; errors travel as data. */
+export interface Thread {
+  readonly id: number
+  post(message: unknown): void
+  onMessage(listener: (message: never) => void): void
+  /** Settles when the thread has ended, whatever ended it: with the reason, or undefined after an orderly stop. */
+  readonly ended: Promise<string | undefined>
+  /** Ends it at once, even out of an endless loop. */
+  terminate(): void
+  /** Share of the time since the last call that its event loop was busy, 0 to 1. */
+  utilization(): number
+}
+
+export interface Threads {
+  start(slot: number): Promise<Thread>
+}

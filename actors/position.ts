@@ -1,0 +1,19 @@
+// How far a partition has consumed its mailbox. Committed with the rows that came of it, so that a crash never applies a command twice.
+
+/**
+ * A mailbox that lost its history opens the next generation. Inside one, a frame is named by two integers (a Redis stream id is a pair; a
+ * dense count uses `high` alone). `index` = commands of that frame that are consumed; a frame consumed whole keeps its full count.
+ */
+export interface Position {
+  readonly generation: number
+  readonly high: number
+  readonly low: number
+  readonly index: number
+}
+
+/** Negative: a before b. */
+export const comparePositions = (a: Position, b: Position): number =>
+  a.generation - b.generation || a.high - b.high || a.low - b.low || a.index - b.index
+
+/** Stored form of a position that must be recognised again: `generation:high-low+index`. */
+export const positionText = (p: Position): string => `${p.generation}:${p.high}-${p.low}+${p.index}`

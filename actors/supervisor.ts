@@ -1,0 +1,276 @@
+// Keeps the worker threads alive: gives each partition to a slot, hosts again what a dead thread left, ends a thread that no longer answers.
+//
+//   slot: starting -> hosting -> (thread ends) -> starting ..
+import type { Asset } from '../core/asset.ts'
+import type { Intake } from './intake.ts'
+import type { CommitStats } from './lane.ts'
+import type { Clock, Thread, Threads, Timers } from './ports.ts'
+import type { Position } from './position.ts'
+import type { FromWorker, ToWorker } from './worker-protocol.ts'
+
+export interface SupervisorPorts {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly threads: Threads
+  readonly intake: Intake
+  /** How far the partition's commands were handed to its thread. */
+  readonly deliveredTo: (partition: number) => Position
+  /** The process still may host this shard: asked before a dead thread's partitions are claimed again. */
+  readonly mayHost: (shard: number) => boolean
+  readonly news: SupervisorNews
+}
+
+export interface SupervisorNews {
+  committed(slot: number, shard: number, stats: CommitStats): void
+  threadStarted(slot: number, threadId: number): void
+  threadEnded(slot: number, reason: string): void
+  quarantined(partition: number, position: string, id: string): void
+  /** Another process has taken these partitions: this one is no longer the host. */
+  lost(partitions: readonly number[]): void
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+export interface SupervisorOptions {
+  readonly workers: number
+  /** Shard of each partition. */
+  readonly shardOf: readonly number[]
+  /** A thread that does not answer a ping for so long is ended: it is in an endless loop. */
+  readonly watchdogMs: number
+}
+
+interface Slot {
+  readonly number: number
+  readonly partitions: readonly number[]
+  thread: Thread | undefined
+  lastPong: number
+  knows: Map<string, () => void>
+}
+
+const restartFirstMs = 10
+const restartMostMs = 2000
+const pingMs = 1000
+
+export class Supervisor {
+  private readonly ports: SupervisorPorts
+  private readonly options: SupervisorOptions
+  private readonly slots: Slot[]
+  private readonly unhosted = new Set<number>()
+  private readonly everHosted = new Set<number>()
+  private readonly cancelPings: (() => void)[] = []
+  private readonly segments = new Map<number, number>()
+  private stopping = false
+  private allHosted: (() => void)[] = []
+
+  constructor(ports: SupervisorPorts, options: SupervisorOptions) {
+    this.ports = ports
+    this.options = options
+    const partitions = options.shardOf.map((_shard, partition) => partition)
+    for (const partition of partitions) this.unhosted.add(partition)
+    this.slots = Array.from({ length: options.workers }, (_, number) => ({
+      number,
+      partitions: partitions.filter((partition) => partition % options.workers === number),
+      thread: undefined,
+      lastPong: 0,
+      knows: new Map(),
+    }))
+  }
+
+  /** Starts every slot; resolves when each has its thread. Hosting goes on behind: see `whenHosted`. */
+  async start(): Promise<void> {
+    await Promise.all(this.slots.map((slot) => this.startSlot(slot, [])))
+    this.ping()
+  }
+
+  ready(): boolean {
+    return this.unhosted.size === 0 && !this.stopping
+  }
+
+  whenHosted(): Promise<void> {
+    if (this.unhosted.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.allHosted.push(resolve)
+    })
+  }
+
+  utilizations(): readonly { slot: number; share: number }[] {
+    return this.slots.map(({ number, thread }) => ({ slot: number, share: thread?.utilization() ?? 0 }))
+  }
+
+  /** Tells every worker of a new asset; resolves when all know it. A thread that starts meanwhile knows it from its settings. */
+  async announceAsset(asset: Asset): Promise<void> {
+    await Promise.all(
+      this.slots.map(
+        (slot) =>
+          new Promise<void>((resolve) => {
+            if (slot.thread === undefined) return resolve()
+            slot.knows.set(asset.code, resolve)
+            void slot.thread.ended.then(() => resolve())
+            this.tell(slot, { kind: 'asset', asset })
+          }),
+      ),
+    )
+  }
+
+  switchSegment(shard: number, segment: number): void {
+    this.segments.set(shard, segment)
+    for (const slot of this.slots) this.tell(slot, { kind: 'segment', shard, segment })
+  }
+
+  segmentsClosed(shard: number, upTo: number): void {
+    for (const slot of this.slots) this.tell(slot, { kind: 'segments_closed', shard, upTo })
+  }
+
+  /** Lets the lanes finish what they took; resolves when the threads have ended or `ms` are over. */
+  async stop(ms: number): Promise<void> {
+    this.stopping = true
+    for (const cancel of this.cancelPings) cancel()
+    for (const slot of this.slots) this.tell(slot, { kind: 'stop' })
+    const ended = Promise.all(this.slots.map(({ thread }) => thread?.ended))
+    let cancel: () => void = () => undefined
+    const late = new Promise<void>((resolve) => {
+      cancel = this.ports.timers.after(ms, resolve)
+    })
+    await Promise.race([ended, late])
+    cancel()
+    for (const { thread } of this.slots) thread?.terminate()
+    await ended
+  }
+
+  private async startSlot(slot: Slot, suspects: readonly (readonly [number, Position])[]): Promise<void> {
+    let wait = restartFirstMs
+    for (;;) {
+      if (this.stopping) return
+      try {
+        const thread = await this.ports.threads.start(slot.number)
+        slot.thread = thread
+        slot.lastPong = this.ports.clock.elapsed()
+        thread.onMessage((message: FromWorker) => this.hear(slot, message))
+        void thread.ended.then((reason) => this.onEnd(slot, thread, reason))
+        this.ports.news.threadStarted(slot.number, thread.id)
+        await this.hostSlot(slot, suspects)
+        return
+      } catch (error) {
+        this.ports.news.log('error', 'a worker thread did not start', { slot: slot.number, message: String(error) })
+        await this.pause(wait)
+        wait = Math.min(restartMostMs, wait * 2)
+      }
+    }
+  }
+
+  private async hostSlot(slot: Slot, suspects: readonly (readonly [number, Position])[]): Promise<void> {
+    for (const [shard, partitions] of this.byShard(slot.partitions)) {
+      while (!this.ports.mayHost(shard) && !this.stopping) await this.pause(restartFirstMs * 5)
+      if (this.stopping) return
+      this.tell(slot, {
+        kind: 'host',
+        shard,
+        partitions,
+        suspects: suspects.filter(([partition]) => partitions.includes(partition)),
+      })
+      const segment = this.segments.get(shard)
+      if (segment !== undefined) this.tell(slot, { kind: 'segment', shard, segment })
+    }
+  }
+
+  private byShard(partitions: readonly number[]): Map<number, number[]> {
+    const groups = new Map<number, number[]>()
+    for (const partition of partitions) {
+      const shard = this.options.shardOf[partition] ?? 0
+      const group = groups.get(shard)
+      if (group === undefined) groups.set(shard, [partition])
+      else group.push(partition)
+    }
+    return groups
+  }
+
+  private onEnd(slot: Slot, thread: Thread, reason: string | undefined): void {
+    if (slot.thread !== thread) return
+    slot.thread = undefined
+    if (this.stopping) return
+    for (const partition of slot.partitions) this.unhosted.add(partition)
+    this.ports.news.threadEnded(slot.number, reason ?? 'it ended without a reason')
+    // Whatever it had in hand is suspect. A thread that was hosting its very first partitions had nothing yet.
+    const suspects = slot.partitions
+      .filter((partition) => this.everHosted.has(partition))
+      .map((partition) => [partition, this.ports.deliveredTo(partition)] as const)
+    void this.startSlot(slot, suspects)
+  }
+
+  private hear(slot: Slot, message: FromWorker): void {
+    const { intake, news } = this.ports
+    switch (message.kind) {
+      case 'answers':
+        intake.answers(message.tickets, message.https, message.replayed, message.bodies)
+        return
+      case 'committed':
+        news.committed(slot.number, message.shard, message.stats)
+        return
+      case 'hosted':
+        this.everHosted.add(message.partition)
+        this.unhosted.delete(message.partition)
+        intake.setDown(message.partition, undefined)
+        intake.hosted(message.partition, message.position)
+        if (this.unhosted.size === 0) for (const resolve of this.allHosted.splice(0)) resolve()
+        return
+      case 'lost':
+        for (const partition of message.partitions) {
+          this.unhosted.add(partition)
+          intake.setDown(partition, 'Another process hosts this partition now.')
+        }
+        news.lost(message.partitions)
+        return
+      case 'trouble':
+        this.onTrouble(slot, message.shard, message.code, message.message)
+        return
+      case 'quarantined':
+        news.quarantined(message.partition, message.position, message.id)
+        return
+      case 'knows_asset':
+        slot.knows.get(message.code)?.()
+        slot.knows.delete(message.code)
+        return
+      case 'pong':
+        slot.lastPong = this.ports.clock.elapsed()
+        return
+      case 'log':
+        news.log(message.level, message.message, { slot: slot.number, ...message.fields })
+        return
+    }
+  }
+
+  private onTrouble(slot: Slot, shard: number, code: string | undefined, message: string): void {
+    if (code === undefined) return
+    this.ports.news.log('warn', 'a shard cannot be reached', { slot: slot.number, shard, code, message })
+    for (const partition of slot.partitions) {
+      if (this.options.shardOf[partition] === shard)
+        this.ports.intake.setDown(partition, 'The database of this owner cannot be reached.')
+    }
+  }
+
+  private ping(): void {
+    let n = 0
+    const round = (): void => {
+      n++
+      for (const slot of this.slots) {
+        const { thread } = slot
+        if (thread === undefined) continue
+        if (this.ports.clock.elapsed() - slot.lastPong > this.options.watchdogMs) {
+          this.ports.news.log('error', 'a worker thread does not answer and is ended', { slot: slot.number })
+          thread.terminate()
+        } else this.tell(slot, { kind: 'ping', n })
+      }
+      this.cancelPings[0] = this.ports.timers.after(pingMs, round)
+    }
+    round()
+  }
+
+  private tell(slot: Slot, message: ToWorker): void {
+    slot.thread?.post(message)
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.ports.timers.after(ms, resolve)
+    })
+  }
+}

@@ -1,0 +1,107 @@
+// What runs in a worker thread: one lane per shard, and the talk with the supervisor. No adapter is named here; the thread's entry brings them.
+import type { Asset } from '../core/asset.ts'
+import type { Received, Rules } from '../core/partition.ts'
+import { Lane, type LaneLimits } from './lane.ts'
+import type { Clock, Ledger, MailboxReader, Random, Timers } from './ports.ts'
+import type { FromWorker, ToWorker } from './worker-protocol.ts'
+
+export interface WorkerHostPorts {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  /** A ledger of its own for the lane of this shard. */
+  ledger(shard: number): LaneLedger
+  mailbox(shard: number): MailboxReader
+  send(message: FromWorker): void
+  readonly beforeDecide?: (received: Received) => void
+}
+
+export type LaneLedger = Ledger & { segmentsClosed(upTo: number): void }
+
+export class WorkerHost {
+  private readonly ports: WorkerHostPorts
+  private readonly limits: LaneLimits
+  private readonly rules: Rules
+  /** The same map that `rules` and the ledgers read. */
+  private readonly assets: Map<string, Asset>
+  private readonly lanes = new Map<number, { lane: Lane; ledger: LaneLedger; ended: Promise<void> }>()
+  private end: () => void = () => undefined
+
+  constructor(ports: WorkerHostPorts, limits: LaneLimits, rules: Rules, assets: Map<string, Asset>) {
+    this.ports = ports
+    this.limits = limits
+    this.rules = rules
+    this.assets = assets
+  }
+
+  /** Resolves after `stop`, when every lane has committed what it took. */
+  async run(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.end = resolve
+    })
+    await Promise.all([...this.lanes.values()].map(({ ended }) => ended))
+  }
+
+  hear(message: ToWorker): void {
+    switch (message.kind) {
+      case 'host':
+        this.lane(message.shard).lane.host(message.partitions, new Map(message.suspects))
+        return
+      case 'segment':
+        this.lanes.get(message.shard)?.lane.switchSegment(message.segment)
+        return
+      case 'segments_closed':
+        this.lanes.get(message.shard)?.ledger.segmentsClosed(message.upTo)
+        return
+      case 'asset':
+        this.assets.set(message.asset.code, message.asset)
+        this.ports.send({ kind: 'knows_asset', code: message.asset.code })
+        return
+      case 'ping':
+        this.ports.send({ kind: 'pong', n: message.n })
+        return
+      case 'stop':
+        for (const { lane } of this.lanes.values()) lane.stop()
+        this.end()
+        return
+    }
+  }
+
+  private lane(shard: number) {
+    let known = this.lanes.get(shard)
+    if (known === undefined) {
+      const ledger = this.ports.ledger(shard)
+      const lane = this.newLane(shard, ledger)
+      known = { lane, ledger, ended: lane.run() }
+      this.lanes.set(shard, known)
+    }
+    return known
+  }
+
+  private newLane(shard: number, ledger: Ledger): Lane {
+    const { clock, timers, random, send, beforeDecide } = this.ports
+    return new Lane(
+      {
+        clock,
+        timers,
+        random,
+        ledger,
+        mailbox: this.ports.mailbox(shard),
+        answers: {
+          answers: (tickets, https, replayed, bodies) => send({ kind: 'answers', tickets, https, replayed, bodies }),
+        },
+        news: {
+          hosted: (partition, position) => send({ kind: 'hosted', partition, position }),
+          lost: (partitions) => send({ kind: 'lost', partitions }),
+          trouble: (code, message) => send({ kind: 'trouble', shard, code, message }),
+          committed: (stats) => send({ kind: 'committed', shard, stats }),
+          quarantined: (partition, position, id) => send({ kind: 'quarantined', partition, position, id }),
+          log: (level, message, fields) => send({ kind: 'log', level, message, fields }),
+        },
+        ...(beforeDecide === undefined ? {} : { beforeDecide }),
+      },
+      this.limits,
+      this.rules,
+    )
+  }
+}

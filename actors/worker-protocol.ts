@@ -1,0 +1,40 @@
+// What the supervisor and a worker thread say to each other. Plain data, so that structured clone loses nothing; errors are messages too.
+import type { Asset } from '../core/asset.ts'
+import type { CommitStats } from './lane.ts'
+import type { Position } from './position.ts'
+
+export type ToWorker =
+  | {
+      readonly kind: 'host'
+      readonly shard: number
+      readonly partitions: readonly number[]
+      /** Commands up to here may have ended the former host. */
+      readonly suspects: readonly (readonly [number, Position])[]
+    }
+  | { readonly kind: 'segment'; readonly shard: number; readonly segment: number }
+  | { readonly kind: 'segments_closed'; readonly shard: number; readonly upTo: number }
+  | { readonly kind: 'asset'; readonly asset: Asset }
+  | { readonly kind: 'ping'; readonly n: number }
+  | { readonly kind: 'stop' }
+
+export type FromWorker =
+  | { readonly kind: 'hosted'; readonly partition: number; readonly position: Position }
+  | { readonly kind: 'lost'; readonly partitions: readonly number[] }
+  | { readonly kind: 'trouble'; readonly shard: number; readonly code: string | undefined; readonly message: string }
+  | { readonly kind: 'committed'; readonly shard: number; readonly stats: CommitStats }
+  | { readonly kind: 'quarantined'; readonly partition: number; readonly position: string; readonly id: string }
+  | {
+      readonly kind: 'answers'
+      readonly tickets: readonly number[]
+      readonly https: readonly number[]
+      readonly replayed: readonly boolean[]
+      readonly bodies: string
+    }
+  | { readonly kind: 'knows_asset'; readonly code: string }
+  | { readonly kind: 'pong'; readonly n: number }
+  | {
+      readonly kind: 'log'
+      readonly level: 'info' | 'warn' | 'error'
+      readonly message: string
+      readonly fields: Readonly<Record<string, unknown>>
+    }

@@ -1,0 +1,121 @@
+// The worker's end of the memory mailbox: frames that have arrived wait here until a lane takes them, and only then give back their credit.
+import type { MessagePort } from 'node:worker_threads'
+import type { Frame, MailboxReader } from '../../actors/ports.ts'
+import type { Position } from '../../actors/position.ts'
+import type { FramesMessage, ReaderMessage } from './protocol.ts'
+
+interface Arrived extends Frame {
+  readonly commands: number
+}
+
+/** One per worker thread; hands out a reader per lane. */
+export class MemoryMailboxPort {
+  private readonly port: MessagePort
+  private readonly readers = new Map<number, { reader: MemoryMailboxReader; session: number }>()
+  private sessions = 0
+  readonly generation: number
+
+  constructor(port: MessagePort, generation: number) {
+    this.port = port
+    this.generation = generation
+    port.on('message', (message: FramesMessage) => this.arrive(message))
+  }
+
+  reader(): MailboxReader {
+    return new MemoryMailboxReader(this)
+  }
+
+  send(message: ReaderMessage): void {
+    this.port.postMessage(message)
+  }
+
+  open(reader: MemoryMailboxReader, partition: number, after: Position): void {
+    this.sessions++
+    this.readers.set(partition, { reader, session: this.sessions })
+    this.send({ kind: 'open', partition, session: this.sessions, after })
+  }
+
+  close(partition: number): void {
+    if (this.readers.delete(partition)) this.send({ kind: 'close', partition })
+  }
+
+  private arrive({ names, bytes }: FramesMessage): void {
+    let stale = 0
+    for (let i = 0; i < names.length; i += 6) {
+      const [partition = 0, session = 0, high = 0, commands = 0, offset = 0, length = 0] = names.slice(i, i + 6)
+      const to = this.readers.get(partition)
+      // A frame of an opening that is over: it will come again in the present one.
+      if (to === undefined || to.session !== session) stale += commands
+      else to.reader.put({ partition, high, low: 0, commands, bytes: bytes.subarray(offset, offset + length) })
+    }
+    if (stale > 0) this.send({ kind: 'taken', commands: stale })
+  }
+}
+
+class MemoryMailboxReader implements MailboxReader {
+  private readonly from: MemoryMailboxPort
+  private arrived: Arrived[] = []
+  private waiting: (() => void) | undefined
+
+  constructor(from: MemoryMailboxPort) {
+    this.from = from
+  }
+
+  get generation(): number {
+    return this.from.generation
+  }
+
+  put(frame: Arrived): void {
+    this.arrived.push(frame)
+    const wake = this.waiting
+    this.waiting = undefined
+    wake?.()
+  }
+
+  open(partition: number, after: Position): void {
+    this.forget(partition)
+    this.from.open(this, partition, after)
+  }
+
+  close(partition: number): void {
+    this.forget(partition)
+    this.from.close(partition)
+  }
+
+  private forget(partition: number): void {
+    let commands = 0
+    this.arrived = this.arrived.filter((frame) => {
+      if (frame.partition !== partition) return true
+      commands += frame.commands
+      return false
+    })
+    if (commands > 0) this.from.send({ kind: 'taken', commands })
+  }
+
+  take(commandsMax: number): readonly Frame[] {
+    if (this.arrived.length === 0) return []
+    let commands = 0
+    let count = 0
+    for (const frame of this.arrived) {
+      if (count > 0 && commands + frame.commands > commandsMax) break
+      commands += frame.commands
+      count++
+    }
+    this.from.send({ kind: 'taken', commands })
+    if (count === this.arrived.length) {
+      const all = this.arrived
+      this.arrived = []
+      return all
+    }
+    return this.arrived.splice(0, count)
+  }
+
+  whenFrames(callback: () => void): void {
+    if (this.arrived.length > 0) callback()
+    else this.waiting = callback
+  }
+
+  trim(partition: number, position: Position): void {
+    this.from.send({ kind: 'trim', partition, position })
+  }
+}

@@ -1,0 +1,82 @@
+// Worker threads: one piscina pool of one thread per slot, each running one long host task whose promise is the signal of its end. Commands
+// do not go through `pool.run` (its shared queue would reorder the keys); they travel over ports.
+import { MessageChannel } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import type { Thread, Threads } from '../../actors/ports.ts'
+import type { MemoryMailbox } from '../memory/mailbox.ts'
+import type { WorkerSettings, WorkerStart } from './worker.ts'
+
+/** The source under tsx, its emitted copy under node: whichever this file is itself. */
+const entry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url).href
+
+const startMs = 30_000
+
+export class PiscinaThreads implements Threads {
+  private readonly settings: () => WorkerSettings
+  private readonly mailbox: MemoryMailbox
+
+  /** `settings` is asked at each start, so that a replacement thread knows the assets of today. */
+  constructor(mailbox: MemoryMailbox, settings: () => WorkerSettings) {
+    this.mailbox = mailbox
+    this.settings = settings
+  }
+
+  async start(): Promise<Thread> {
+    const pool = new Piscina({
+      filename: entry,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // 'sync' would freeze the timers and sockets of the thread between tasks.
+      atomics: 'disabled',
+    })
+    // A throw outside the task (a stray timer, say) arrives here as well as at the task; without a listener it would end the process.
+    pool.on('error', () => undefined)
+    const control = new MessageChannel()
+    const frames = new MessageChannel()
+    this.mailbox.connect(frames.port1)
+    const start: WorkerStart = { control: control.port2, mailbox: frames.port2, settings: this.settings() }
+    const abort = new AbortController()
+    const task = pool.run(start, { transferList: [control.port2, frames.port2], signal: abort.signal })
+    const ended = task.then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
+    void ended.then(async () => {
+      control.port1.close()
+      frames.port1.close()
+      await pool.destroy()
+    })
+    const id = await started(control.port1, ended)
+    const worker = pool.threads[0]
+    let last = worker?.performance.eventLoopUtilization()
+    return {
+      id,
+      ended,
+      post: (message) => control.port1.postMessage(message),
+      onMessage: (listener) => control.port1.on('message', (message) => listener(message as never)),
+      terminate: () => abort.abort(),
+      utilization: () => {
+        const now = worker?.performance.eventLoopUtilization()
+        const share = now === undefined ? 0 : (worker?.performance.eventLoopUtilization(now, last).utilization ?? 0)
+        last = now
+        return share
+      },
+    }
+  }
+}
+
+function started(port: import('node:worker_threads').MessagePort, ended: Promise<string | undefined>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`a worker thread did not start in ${startMs} ms`)), startMs)
+    port.once('message', (message: { threadId: number }) => {
+      clearTimeout(timer)
+      resolve(message.threadId)
+    })
+    void ended.then((reason) => {
+      clearTimeout(timer)
+      reject(new Error(`a worker thread ended at its start: ${reason ?? 'no reason'}`))
+    })
+  })
+}

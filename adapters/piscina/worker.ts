@@ -1,0 +1,68 @@
+// The entry of a worker thread, a composition root: brings the adapters to a WorkerHost and runs it as one long piscina task.
+import { type MessagePort, threadId } from 'node:worker_threads'
+import { WorkerHost } from '../../actors/worker-host.ts'
+import type { FromWorker, ToWorker } from '../../actors/worker-protocol.ts'
+import type { Asset } from '../../core/asset.ts'
+import { calendarOf } from '../../core/business-date.ts'
+import type { Received } from '../../core/partition.ts'
+import { MemoryMailboxPort } from '../memory/reader.ts'
+import { PostgresLedger } from '../postgres/ledger.ts'
+import { systemClock, systemRandom, systemTimers } from '../system/system.ts'
+
+/** All that a worker needs to know; plain data. */
+export interface WorkerSettings {
+  /** Names this process in `pg_stat_activity` and in the journal. */
+  readonly processName: string
+  readonly shardUrls: readonly string[]
+  readonly assets: readonly Asset[]
+  readonly timeZone: string
+  readonly houseAutoOpen: boolean
+  readonly mailboxGeneration: number
+  readonly batchCommandsMax: number
+  readonly residentsMax: number
+  /** A module whose `beforeDecide(received)` is called for every command: how tests make a thread fail. */
+  readonly sabotage?: string | undefined
+}
+
+export interface WorkerStart {
+  readonly control: MessagePort
+  readonly mailbox: MessagePort
+  readonly settings: WorkerSettings
+}
+
+export default async function run({ control, mailbox, settings }: WorkerStart): Promise<void> {
+  const assets = new Map(settings.assets.map((asset) => [asset.code, asset]))
+  const rules = { assets, dateOf: calendarOf(settings.timeZone), houseAutoOpen: settings.houseAutoOpen }
+  const mailboxPort = new MemoryMailboxPort(mailbox, settings.mailboxGeneration)
+  const beforeDecide = await sabotageFrom(settings.sabotage)
+  const host = new WorkerHost(
+    {
+      clock: systemClock,
+      timers: systemTimers,
+      random: systemRandom,
+      ledger: (shard) =>
+        new PostgresLedger({
+          url: settings.shardUrls[shard] ?? '',
+          name: `${settings.processName} t${threadId} s${shard}`,
+          assets,
+        }),
+      mailbox: () => mailboxPort.reader(),
+      send: (message: FromWorker) => control.postMessage(message),
+      ...(beforeDecide === undefined ? {} : { beforeDecide }),
+    },
+    { batchCommandsMax: settings.batchCommandsMax, residentsMax: settings.residentsMax },
+    rules,
+    assets,
+  )
+  control.on('message', (message: ToWorker) => host.hear(message))
+  control.postMessage({ kind: 'started', threadId })
+  await host.run()
+  mailbox.close()
+  control.close()
+}
+
+async function sabotageFrom(module: string | undefined): Promise<((received: Received) => void) | undefined> {
+  if (module === undefined) return undefined
+  const loaded = (await import(module)) as { beforeDecide: (received: Received) => void }
+  return loaded.beforeDecide
+}

@@ -1,0 +1,224 @@
+// What a ledger is: its partitions, their hash, the time zone of its business dates, which shard holds what, and its assets. Fixed at its
+// creation, checked at each start: a wrong setting is an error before anything is written.
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { TerminalFault } from '../../actors/faults.ts'
+import { ownerHashName } from '../../actors/route.ts'
+import { type Asset, builtInAssets } from '../../core/asset.ts'
+import { connect, faulting, shownUrl } from './connect.ts'
+import { migrate } from './migrate.ts'
+
+export interface LedgerPlan {
+  /** Undefined: what the ledger has; for a new one the default. */
+  readonly partitions: number | undefined
+  readonly timeZone: string | undefined
+  readonly defaultPartitions: number
+}
+
+export interface LedgerInfo {
+  readonly id: string
+  readonly partitions: number
+  readonly timeZone: string
+  /** Shard number of each partition; the index is the partition. */
+  readonly shardOf: readonly number[]
+  readonly assets: ReadonlyMap<string, Asset>
+  readonly created: boolean
+}
+
+interface StoredLedger {
+  readonly id: string
+  readonly shard: number
+  readonly partitions: number
+  readonly hash: string
+  readonly time_zone: string
+}
+
+/** Settings without which "committed" would not mean durable. */
+const durableSettings = ['fsync', 'full_page_writes', 'synchronous_commit'] as const
+
+/** Creates the ledger on empty shards, or checks that these shards are one whole ledger in the right order. */
+export async function openLedger(urls: readonly string[], plan: LedgerPlan, unsafe = false): Promise<LedgerInfo> {
+  for (const url of urls) await migrate(url)
+  const clients: pg.Client[] = []
+  try {
+    for (const url of urls) clients.push(await connect(url, { name: 'suanpan catalog' }))
+    return await faulting(() => openOn(clients, urls, plan, unsafe))
+  } finally {
+    await Promise.allSettled(clients.map((client) => client.end()))
+  }
+}
+
+async function openOn(
+  clients: pg.Client[],
+  urls: readonly string[],
+  plan: LedgerPlan,
+  unsafe: boolean,
+): Promise<LedgerInfo> {
+  const [catalog] = clients
+  if (catalog === undefined) throw new TerminalFault('wrong_ledger', 'a ledger needs at least one database')
+  for (const [i, client] of clients.entries()) if (!unsafe) await checkDurable(client, urls[i] ?? '')
+  const stored = await Promise.all(clients.map(readLedger))
+  const created = stored.every((one) => one === undefined)
+  if (created) await create(clients, plan)
+  const ledgers = created ? await Promise.all(clients.map(readLedger)) : stored
+  const info = checkWhole(ledgers, urls, plan)
+  const shards = await catalog.query<{ partition: number; shard: number }>(
+    'SELECT partition, shard FROM suanpan.partition_shard ORDER BY partition',
+  )
+  const shardOf = shards.rows.map(({ shard }) => shard)
+  const missing = shardOf.find((shard) => shard >= urls.length)
+  if (missing !== undefined) {
+    throw new TerminalFault(
+      'wrong_ledger',
+      `the ledger has a shard ${missing}, but only ${urls.length} database URLs are given`,
+    )
+  }
+  const assets = await catalog.query<{ code: string; scale: number; auto_open: boolean }>(
+    'SELECT code, scale, auto_open FROM suanpan.asset ORDER BY code',
+  )
+  return {
+    id: info.id,
+    partitions: info.partitions,
+    timeZone: info.time_zone,
+    shardOf,
+    assets: new Map(assets.rows.map(({ code, scale, auto_open }) => [code, { code, scale, autoOpen: auto_open }])),
+    created,
+  }
+}
+
+async function checkDurable(client: pg.Client, url: string): Promise<void> {
+  const { rows } = await client.query<{ name: string; setting: string }>(
+    'SELECT name, setting FROM pg_settings WHERE name = ANY ($1)',
+    [durableSettings],
+  )
+  const off = rows.filter(({ setting }) => setting === 'off').map(({ name }) => name)
+  if (off.length > 0) {
+    throw new TerminalFault(
+      'wrong_ledger',
+      `${off.join(' and ')} ${off.length === 1 ? 'is' : 'are'} off on ${shownUrl(url)}: a commit would not be durable (start with --unsafe to accept that)`,
+    )
+  }
+}
+
+async function readLedger(client: pg.Client): Promise<StoredLedger | undefined> {
+  const { rows } = await client.query<StoredLedger>('SELECT id, shard, partitions, hash, time_zone FROM suanpan.ledger')
+  return rows[0]
+}
+
+async function create(clients: readonly pg.Client[], plan: LedgerPlan): Promise<void> {
+  const id = randomUUID()
+  const partitions = plan.partitions ?? plan.defaultPartitions
+  const timeZone = plan.timeZone ?? 'UTC'
+  // The catalog comes last: only with its row the ledger exists, so that a creation cut short is begun again by the next start.
+  for (const [shard, client] of [...clients.entries()].reverse()) {
+    await client.query('BEGIN')
+    await client.query('DELETE FROM suanpan.partition')
+    await client.query(
+      `INSERT INTO suanpan.partition (partition, chain)
+       SELECT p, sha256(convert_to('suanpan ' || $1 || ' ' || p, 'UTF8')) FROM generate_series(0, $2 - 1) p WHERE p % $3 = $4`,
+      [id, partitions, clients.length, shard],
+    )
+    await client.query('CALL suanpan.open_segment(1)')
+    if (shard === 0) {
+      await client.query('DELETE FROM suanpan.partition_shard')
+      await client.query(
+        'INSERT INTO suanpan.partition_shard (partition, shard) SELECT p, p % $2 FROM generate_series(0, $1 - 1) p',
+        [partitions, clients.length],
+      )
+      for (const { code, scale, autoOpen } of builtInAssets) {
+        await client.query('INSERT INTO suanpan.asset (code, scale, auto_open) VALUES ($1, $2, $3)', [
+          code,
+          scale,
+          autoOpen,
+        ])
+      }
+    }
+    await client.query(
+      `INSERT INTO suanpan.ledger (id, shard, partitions, hash, time_zone) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (one) DO UPDATE SET id = excluded.id, shard = excluded.shard, partitions = excluded.partitions,
+         hash = excluded.hash, time_zone = excluded.time_zone`,
+      [id, shard, partitions, ownerHashName, timeZone],
+    )
+    await client.query('COMMIT')
+  }
+}
+
+function checkWhole(
+  stored: readonly (StoredLedger | undefined)[],
+  urls: readonly string[],
+  plan: LedgerPlan,
+): StoredLedger {
+  const [catalog] = stored
+  if (catalog === undefined) {
+    throw new TerminalFault(
+      'wrong_ledger',
+      `${shownUrl(urls[0] ?? '')} is empty, but another shard holds a ledger: wrong order?`,
+    )
+  }
+  for (const [i, one] of stored.entries()) {
+    const url = shownUrl(urls[i] ?? '')
+    if (one === undefined)
+      throw new TerminalFault('wrong_ledger', `${url} is empty: it is not shard ${i} of ledger ${catalog.id}`)
+    if (one.id !== catalog.id)
+      throw new TerminalFault('wrong_ledger', `${url} belongs to ledger ${one.id}, not to ${catalog.id}`)
+    if (one.shard !== i)
+      throw new TerminalFault('wrong_ledger', `${url} is shard ${one.shard}, but stands at place ${i}`)
+  }
+  if (catalog.hash !== ownerHashName) {
+    throw new TerminalFault(
+      'wrong_ledger',
+      `the ledger places owners by ${catalog.hash}, this version by ${ownerHashName}`,
+    )
+  }
+  if (plan.partitions !== undefined && plan.partitions !== catalog.partitions) {
+    throw new TerminalFault(
+      'wrong_ledger',
+      `PARTITIONS is ${plan.partitions}, but the ledger was created with ${catalog.partitions}`,
+    )
+  }
+  if (plan.timeZone !== undefined && plan.timeZone !== catalog.time_zone) {
+    throw new TerminalFault(
+      'wrong_ledger',
+      `BUSINESS_TIMEZONE is ${plan.timeZone}, but the ledger was created with ${catalog.time_zone}`,
+    )
+  }
+  return catalog
+}
+
+/** Inserts an asset if its code is free; returns what stands there now. */
+export async function storeAsset(catalogUrl: string, asset: Asset): Promise<Asset> {
+  return await faulting(async () => {
+    const client = await connect(catalogUrl, { name: 'suanpan catalog' })
+    try {
+      await client.query(
+        'INSERT INTO suanpan.asset (code, scale, auto_open) VALUES ($1, $2, $3) ON CONFLICT (code) DO NOTHING',
+        [asset.code, asset.scale, asset.autoOpen],
+      )
+      const { rows } = await client.query<{ scale: number; auto_open: boolean }>(
+        'SELECT scale, auto_open FROM suanpan.asset WHERE code = $1',
+        [asset.code],
+      )
+      const [row] = rows
+      return { code: asset.code, scale: row?.scale ?? asset.scale, autoOpen: row?.auto_open ?? asset.autoOpen }
+    } finally {
+      await client.end()
+    }
+  })
+}
+
+/** Highest mailbox generation that any partition has consumed from. */
+export async function highestGeneration(urls: readonly string[]): Promise<number> {
+  let highest = 0
+  for (const url of urls) {
+    const client = await connect(url, { name: 'suanpan catalog' })
+    try {
+      const { rows } = await client.query<{ generation: string | null }>(
+        'SELECT max(generation) AS generation FROM suanpan.partition',
+      )
+      highest = Math.max(highest, Number(rows[0]?.generation ?? 0))
+    } finally {
+      await client.end()
+    }
+  }
+  return highest
+}

@@ -1,0 +1,200 @@
+// One commit of a lane as SQL: COPY of the journal rows, the few set-based statements beside them, and last the compare-and-set.
+// A commit without openings, holds and details is ONE round trip: `BEGIN; COPY ..; CALL suanpan.advance(..); COMMIT`.
+import type pg from 'pg'
+import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit } from '../../actors/ports.ts'
+import type { Account } from '../../core/account.ts'
+import { ownerOfAccount } from '../../core/identity.ts'
+import { journalColumns, rowFormat, rulesVersion } from '../../schemas/journal-row.ts'
+import { byteas, type Cell, copyIn, numbers, plainTexts, tuplesOf, uuids } from './copy.ts'
+
+export const segmentTable = (segment: number): string => `suanpan.journal_${String(segment).padStart(4, '0')}`
+
+/** Runs the commit. Any error leaves nothing behind but an open transaction: the caller drops the connection. */
+export async function runCommit(client: pg.Client, host: string, commit: LaneCommit): Promise<void> {
+  const copies = copiesOf(commit)
+  const end = `${[...updatesOf(commit), advanceCall(host, commit)].join(';')};COMMIT`
+  const last = copies.length - 1
+  if (last < 0) {
+    await client.query(`BEGIN;${end}`)
+    return
+  }
+  for (const [i, { target, tuples }] of copies.entries()) {
+    const text = `${i === 0 ? 'BEGIN;' : ''}COPY ${target} FROM STDIN (FORMAT binary)${i === last ? `;${end}` : ''}`
+    await copyIn(client, text, tuples)
+  }
+}
+
+interface Copy {
+  readonly target: string
+  readonly tuples: Uint8Array
+}
+
+function copiesOf(commit: LaneCommit): Copy[] {
+  const copies: Copy[] = []
+  const accounts = commit.openings.filter(({ account }) => account.key > 0)
+  const cells = commit.openings.filter(({ account }) => account.key < 0)
+  const placed = commit.holds.filter(({ isNew, hold }) => isNew && hold !== undefined)
+  if (commit.details.length > 0) {
+    copies.push({
+      target: 'suanpan.detail (partition, pseq, salt, body)',
+      tuples: tuplesOf(commit.details.map(detailRow)),
+    })
+  }
+  if (accounts.length > 0) {
+    copies.push({
+      target:
+        'suanpan.account (key, partition, id, owner, asset, normal, status, overdraft, version, metadata, opened_at)',
+      tuples: tuplesOf(accounts.map(accountRow)),
+    })
+  }
+  if (cells.length > 0) {
+    copies.push({
+      target: 'suanpan.cell (key, partition, id, asset, balance, held, seq, opened_at)',
+      tuples: tuplesOf(cells.map(cellRow)),
+    })
+  }
+  if (placed.length > 0) {
+    copies.push({
+      target: 'suanpan.hold (id_key, key, partition, id, to_key, amount, remaining, expires_at)',
+      tuples: tuplesOf(placed.flatMap(holdRow)),
+    })
+  }
+  if (commit.rows.length > 0) {
+    copies.push({ target: `${segmentTable(commit.segment)} (${journalColumns.join(', ')})`, tuples: commit.rows })
+  }
+  return copies
+}
+
+const detailRow = ({ partition, pseq, salt, body }: Detail): Cell[] => [
+  { int2: partition },
+  { int8: pseq },
+  { bytes: salt },
+  { text: body },
+]
+
+const accountRow = ({ account, partition, openedAt, metadata }: AccountOpening): Cell[] => [
+  { int8: account.key },
+  { int2: partition },
+  { text: account.id },
+  { text: ownerOfAccount(account.id) },
+  { text: account.asset.code },
+  { text: account.normal },
+  { text: account.status },
+  { int8: account.overdraft },
+  { int8: account.version },
+  metadata === undefined ? null : { text: metadata },
+  { timeMs: openedAt },
+]
+
+const cellRow = ({ account, partition, openedAt }: AccountOpening): Cell[] => [
+  { int8: account.key },
+  { int2: partition },
+  { text: account.id },
+  { text: account.asset.code },
+  { int8: account.balance },
+  { int8: account.held },
+  { int8: account.seq },
+  { timeMs: openedAt },
+]
+
+function holdRow({ idKey, accountKey, partition, hold }: HoldChange): Cell[][] {
+  if (hold === undefined) return []
+  return [
+    [
+      { uuid: idKey },
+      { int8: accountKey },
+      { int2: partition },
+      { text: hold.id },
+      { int8: hold.to.key },
+      { int8: hold.amount },
+      { int8: hold.remaining },
+      hold.expiresAt === undefined ? null : { timeMs: hold.expiresAt },
+    ],
+  ]
+}
+
+function updatesOf(commit: LaneCommit): string[] {
+  const updates: string[] = []
+  if (commit.cells.length > 0) updates.push(cellUpdate(commit.cells))
+  if (commit.changes.length > 0) {
+    updates.push(
+      `UPDATE suanpan.account a SET status = u.status, overdraft = u.overdraft, version = u.version FROM unnest(${[
+        numbers(
+          'bigint',
+          commit.changes.map(({ key }) => key),
+        ),
+        plainTexts(commit.changes.map(({ status }) => status)),
+        numbers(
+          'bigint',
+          commit.changes.map(({ overdraft }) => overdraft),
+        ),
+        numbers(
+          'bigint',
+          commit.changes.map(({ version }) => version),
+        ),
+      ].join(',')}) AS u(key, status, overdraft, version) WHERE a.key = u.key`,
+    )
+  }
+  const captured = commit.holds.filter(({ isNew, hold }) => !isNew && hold !== undefined)
+  if (captured.length > 0) {
+    updates.push(
+      `UPDATE suanpan.hold h SET remaining = u.remaining FROM unnest(${uuids(captured.map(({ idKey }) => idKey))},${numbers(
+        'bigint',
+        captured.map(({ hold }) => hold?.remaining ?? 0n),
+      )}) AS u(id_key, remaining) WHERE h.id_key = u.id_key`,
+    )
+  }
+  const ended = commit.holds.filter(({ hold }) => hold === undefined)
+  if (ended.length > 0) {
+    updates.push(`DELETE FROM suanpan.hold WHERE id_key = ANY (${uuids(ended.map(({ idKey }) => idKey))})`)
+  }
+  return updates
+}
+
+const cellUpdate = (cells: readonly Readonly<Account>[]): string =>
+  `UPDATE suanpan.cell c SET balance = u.balance, held = u.held, seq = u.seq FROM unnest(${[
+    numbers(
+      'bigint',
+      cells.map(({ key }) => key),
+    ),
+    numbers(
+      'bigint',
+      cells.map(({ balance }) => balance),
+    ),
+    numbers(
+      'bigint',
+      cells.map(({ held }) => held),
+    ),
+    numbers(
+      'bigint',
+      cells.map(({ seq }) => seq),
+    ),
+  ].join(',')}) AS u(key, balance, held, seq) WHERE c.key = u.key`
+
+function advanceCall(host: string, { partitions, segment }: LaneCommit): string {
+  const big = (of: (p: PartitionCommit) => number): string => numbers('bigint', partitions.map(of))
+  const int = (of: (p: PartitionCommit) => number): string => numbers('integer', partitions.map(of))
+  return `CALL suanpan.advance('${host}',${rulesVersion}::smallint,${rowFormat}::smallint,${[
+    numbers(
+      'smallint',
+      partitions.map((p) => p.partition),
+    ),
+    big((p) => p.epoch),
+    big((p) => p.before.generation),
+    big((p) => p.before.high),
+    big((p) => p.before.low),
+    int((p) => p.before.index),
+    big((p) => p.after.generation),
+    big((p) => p.after.high),
+    big((p) => p.after.low),
+    int((p) => p.after.index),
+    plainTexts(partitions.map((p) => p.attempt)),
+    big((p) => p.firstPseq),
+    big((p) => p.lastPseq),
+    big((p) => p.accountsOpened),
+    big((p) => p.time),
+    byteas(partitions.map((p) => p.chain)),
+    int(() => segment),
+    int((p) => p.nextSegment),
+  ].join(',')})`
+}

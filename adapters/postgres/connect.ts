@@ -1,0 +1,77 @@
+// Connections to a shard: one place for time-outs, names and the parsing of types. A connection that fails is replaced, never repaired.
+import pg from 'pg'
+import { RetryableFault } from '../../actors/faults.ts'
+import { faultOf } from './faults.ts'
+
+const connectMs = 5000
+
+export interface ConnectOptions {
+  /** At most 63 characters; hosts are found again by it. */
+  readonly name: string
+  /** Server settings for this session. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Sends queries without waiting for the answers of those before; such a connection refuses COPY. */
+  readonly pipeline?: boolean
+}
+
+/** A connection that is up. Throws a fault. Errors on an idle connection end it silently: the next query on it fails. */
+export async function connect(url: string, options: ConnectOptions): Promise<pg.Client> {
+  const settings = Object.entries({ TimeZone: 'UTC', DateStyle: 'ISO', ...options.settings })
+  const client = new pg.Client({
+    ...urlOptions(url),
+    application_name: options.name,
+    connectionTimeoutMillis: connectMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5000,
+    options: settings.map(([key, value]) => `-c ${key}=${value}`).join(' '),
+    pipeline: options.pipeline ?? false,
+  } as pg.ClientConfig)
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    client.end().catch(() => undefined)
+    throw faultOf(error)
+  }
+}
+
+/** `pg` takes the URL whole; a malformed one is told without its password. */
+function urlOptions(url: string): pg.ClientConfig {
+  return { connectionString: url }
+}
+
+/** The URL without its password: fit for logs and messages. */
+export function shownUrl(url: string): string {
+  return url.replace(/(:\/\/[^:@/]*):[^@]*@/, '$1:***@').replace(/(password=)[^&]*/gi, '$1***')
+}
+
+/** Ends a connection at once, whatever it is doing: the server rolls back what was not committed. */
+export function destroy(client: pg.Client | undefined): void {
+  if (client === undefined) return
+  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection
+  stream.destroy()
+  client.end().catch(() => undefined)
+}
+
+/** Runs `work`; whatever it throws becomes a fault. */
+export async function faulting<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw faultOf(error)
+  }
+}
+
+/** Rejects after `ms` with an `unavailable` fault, so that a server that hangs without closing its connection is noticed. */
+export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new RetryableFault('unavailable', `${what} took more than ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,42 @@
+// One line of a statement, from a journal row and the side that belongs to the account.
+import type { EntryView } from '../../actors/reads.ts'
+import { dateText } from '../../core/business-date.ts'
+import { formatMinor } from '../../core/money.ts'
+import type { Row } from '../../core/row.ts'
+import { timeText } from '../../schemas/answer.ts'
+import { kindOf, type StoredRow } from './stored-rows.ts'
+
+/** One side of a row as the account's statement shows it; signs as the outside sees them. */
+export function entryView(row: Row, stored: StoredRow, side: 'from' | 'to'): EntryView {
+  const own = side === 'from' ? row.from : row.to
+  const other = side === 'from' ? row.to : row.from
+  const scale = own?.asset.scale ?? 0
+  const sign = own?.normal === 'debit' ? -1n : 1n
+  const moved = heldOnly.has(row.kind) ? 0n : side === 'from' ? -row.amount : row.amount
+  return {
+    seq: side === 'from' ? row.fromSeq : row.toSeq,
+    at: timeText(Number(stored.at_ms)),
+    businessDate: dateText(stored.date),
+    transaction: stored.id,
+    type: kindOf(stored.kind),
+    counterparty: other?.id ?? null,
+    amount: formatMinor(sign * moved, scale),
+    heldChange: formatMinor(side === 'from' ? heldChangeOf(row) : 0n, scale),
+    balance: formatMinor(sign * (side === 'from' ? row.fromBalance : row.toBalance), scale),
+    held: formatMinor(side === 'from' ? row.fromHeld : row.toHeld, scale),
+    reference: referenceOf(stored.detail),
+  }
+}
+
+const heldOnly: ReadonlySet<string> = new Set(['hold', 'release', 'expire'])
+
+function heldChangeOf(row: Row): bigint {
+  if (row.kind === 'hold') return row.amount
+  return row.kind === 'capture' || row.kind === 'release' || row.kind === 'expire' ? -row.amount : 0n
+}
+
+function referenceOf(detail: string | null): string | null {
+  if (detail === null) return null
+  const { given } = JSON.parse(detail) as { given: { reference?: string } }
+  return given.reference ?? null
+}

@@ -1,0 +1,116 @@
+// The ledger of one lane on one shard: a connection that commits and one that loads. After any trouble both are dropped and made anew
+// under a new name, so that whoever takes over can end exactly the backends of before.
+import type pg from 'pg'
+import type { Claim, Found, Head, LaneCommit, Ledger, Needs, PastIds } from '../../actors/ports.ts'
+import type { Asset } from '../../core/asset.ts'
+import { violated } from '../../core/invariant.ts'
+import { runCommit } from './commit.ts'
+import { connect, destroy, faulting, within } from './connect.ts'
+import { faultOf } from './faults.ts'
+import { loadFound } from './load.ts'
+import { readPastIds } from './past-ids.ts'
+import { takeOverPartitions } from './take-over.ts'
+
+/** A commit or load that takes longer is treated like a lost connection: settled by the position. */
+const commitMs = 30_000
+
+export interface PostgresLedgerOptions {
+  readonly url: string
+  /** Who this is in `pg_stat_activity` and in the journal: at most 50 characters; a number for each connection is added. */
+  readonly name: string
+  readonly assets: ReadonlyMap<string, Asset>
+}
+
+export class PostgresLedger implements Ledger {
+  private readonly options: PostgresLedgerOptions
+  private writer: pg.Client | undefined
+  private reader: pg.Client | undefined
+  private host = ''
+  private connections = 0
+  private openSegments: number[] = []
+
+  constructor(options: PostgresLedgerOptions) {
+    this.options = options
+  }
+
+  async takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]> {
+    return await faulting(async () => {
+      const writer = await this.freshWriter()
+      const heads = await within(commitMs, 'taking over', takeOverPartitions(writer, this.host, partitions, claim))
+      const { rows } = await writer.query<{ segment: number }>(
+        'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL ORDER BY segment',
+      )
+      this.openSegments = rows.map(({ segment }) => segment)
+      return heads
+    })
+  }
+
+  /** Every take-over begins with connections that no former commit can be under way on. */
+  private async freshWriter(): Promise<pg.Client> {
+    this.drop()
+    this.connections++
+    this.host = `${this.options.name} ${this.connections}`
+    this.writer = await connect(this.options.url, { name: this.host, settings: { synchronous_commit: 'on' } })
+    return this.writer
+  }
+
+  async load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>> {
+    try {
+      this.reader ??= await connect(this.options.url, {
+        name: `${this.host} load`,
+        pipeline: true,
+        // Few keys out of tables of any size: index reads are right whatever the statistics say, and they are missing on a fresh segment.
+        settings: { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' },
+      })
+      return await within(commitMs, 'loading', loadFound(this.reader, needs, this.openSegments, this.options.assets))
+    } catch (error) {
+      this.drop()
+      throw faultOf(error)
+    }
+  }
+
+  async commit(commit: LaneCommit): Promise<void> {
+    const { writer } = this
+    if (writer === undefined) return violated('a lane commits only after it has taken over')
+    try {
+      await within(commitMs, 'committing', runCommit(writer, this.host, commit))
+    } catch (error) {
+      this.drop()
+      throw faultOf(error)
+    }
+    for (const { nextSegment } of commit.partitions) {
+      if (!this.openSegments.includes(nextSegment)) this.openSegments.push(nextSegment)
+    }
+  }
+
+  /** Closed segments need no probe any more: their sums stand in the account rows. */
+  segmentsClosed(upTo: number): void {
+    this.openSegments = this.openSegments.filter((segment) => segment > upTo)
+  }
+
+  /** On a connection of its own: long reads must not stand in the way of commits. */
+  async pastIds(partitions: readonly number[], into: PastIds): Promise<void> {
+    await faulting(async () => {
+      const client = await connect(this.options.url, { name: `${this.options.name} ids` })
+      try {
+        await readPastIds(client, partitions, into)
+      } finally {
+        await client.end()
+      }
+    })
+  }
+
+  private drop(): void {
+    destroy(this.writer)
+    destroy(this.reader)
+    this.writer = undefined
+    this.reader = undefined
+  }
+
+  async close(): Promise<void> {
+    const ends = [this.writer?.end(), this.reader?.end()]
+    this.writer = undefined
+    this.reader = undefined
+    await Promise.allSettled(ends)
+  }
+}

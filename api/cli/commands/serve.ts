@@ -1,0 +1,28 @@
+// `suanpan serve`: starts a server. Only hands over to the composition root.
+import { type Command, exitCodes, type Io, type Options, readArguments } from '../command.ts'
+
+const options = {
+  'take-over': { type: 'boolean', says: 'take the ledger over from a process that still hosts it' },
+} as const satisfies Options
+
+export const serve = {
+  name: 'serve',
+  summary: 'Starts a server; Ctrl-C or SIGTERM stops it in order.',
+  usage: ['serve [--take-over]'],
+  about: `Everything else comes from the environment; without any, the ledger is kept in ./data by an embedded Postgres:
+  PORT (8080), HOST (127.0.0.1), DATABASE_URL or DATABASE_URLS (comma-separated shards), REDIS_URL, WORKERS,
+  PARTITIONS and BUSINESS_TIMEZONE (at creation), DATA_DIR (./data), DEADLINE_MS (10000), HOUSE_AUTO_OPEN, LOG_LEVEL;
+  NAME_FILE reads the value of NAME from a file, for secrets.`,
+  options,
+  examples: [
+    'suanpan serve',
+    'PORT=9000 DATA_DIR=/var/lib/suanpan suanpan serve',
+    'DATABASE_URL=postgres://suanpan@db/ledger suanpan serve',
+  ],
+  async run(argv: readonly string[], io: Io): Promise<number> {
+    const { values } = readArguments(serve, argv, [])
+    const server = await import('../../serve.ts')
+    await server.serve(io.env, { takeOver: values['take-over'] === true })
+    return exitCodes.ok
+  },
+} satisfies Command

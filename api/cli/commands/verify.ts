@@ -1,0 +1,21 @@
+// `suanpan verify`: recomputes the ledger from its journal. Only hands over to the composition root.
+import { type Command, type Io, type Options, readArguments } from '../command.ts'
+
+const options = {
+  json: { type: 'boolean', says: 'the result as JSON' },
+} as const satisfies Options
+
+export const verify = {
+  name: 'verify',
+  summary: 'Recomputes the hash chain and every balance from the journal.',
+  usage: ['verify [--json]'],
+  about: `Reads the database itself (DATABASE_URL, DATABASE_URLS or DATA_DIR, as "suanpan serve" does), not the server.
+Exit code 1 if anything differs.`,
+  options,
+  examples: ['suanpan verify', 'DATABASE_URL=postgres://suanpan@db/ledger suanpan verify --json'],
+  async run(argv: readonly string[], io: Io): Promise<number> {
+    const { values } = readArguments(verify, argv, [])
+    const ledger = await import('../../verify.ts')
+    return await ledger.verify(io.env, { json: values.json === true })
+  },
+} satisfies Command

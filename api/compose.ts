@@ -1,0 +1,285 @@
+// The composition root of a process that hosts: joins Postgres, the memory mailbox and the worker threads into an Engine. The server and the
+// benchmarks start here.
+import { randomUUID } from 'node:crypto'
+import type { Engine } from '../actors/engine.ts'
+import { Intake } from '../actors/intake.ts'
+import type { CommitStats } from '../actors/lane.ts'
+import type { Reads } from '../actors/reads.ts'
+import { Supervisor } from '../actors/supervisor.ts'
+import { defaultMailboxLimits, MemoryMailbox } from '../adapters/memory/mailbox.ts'
+import { PiscinaThreads } from '../adapters/piscina/threads.ts'
+import { highestGeneration, openLedger, storeAsset } from '../adapters/postgres/catalog.ts'
+import { connect } from '../adapters/postgres/connect.ts'
+import { accountsWithDueHolds } from '../adapters/postgres/due-holds.ts'
+import { HostLock } from '../adapters/postgres/host-lock.ts'
+import { PostgresReads } from '../adapters/postgres/reads.ts'
+import { keepSegments } from '../adapters/postgres/segments.ts'
+import { systemClock, systemTimers } from '../adapters/system/system.ts'
+import type { Asset } from '../core/asset.ts'
+import type { Command } from '../core/command.ts'
+import type { Answer } from '../schemas/answer.ts'
+
+/** Measured on two cores with one worker (`npm run bench -- partitions`): see docs/decisions/004-partitions.md. */
+export const defaultPartitions = 16
+
+/** Commands in one batch: more gains nothing measurable, and a batch is what a client waits for. */
+const batchCommandsMax = 4096
+const drainMs = 8000
+const everyMs = { expiry: 500, segments: 1000, lock: 200 }
+const dueAccountsMax = 1000
+
+export interface EngineOptions {
+  /** Shards in their order; the first is the catalog. */
+  readonly urls: readonly string[]
+  readonly workers: number
+  readonly partitions?: number | undefined
+  readonly timeZone?: string | undefined
+  readonly deadlineMs: number
+  readonly houseAutoOpen: boolean
+  readonly segmentRowsMax: number
+  readonly residentAccountsMax: number
+  /** Ends the sessions of a former host that hangs, instead of refusing to start. */
+  readonly takeOver?: boolean
+  /** Accepts a Postgres whose commits are not durable. */
+  readonly unsafe?: boolean
+  readonly watchdogMs?: number
+  /** For tests: a module whose `beforeDecide` runs in the worker threads. */
+  readonly sabotage?: string | undefined
+  readonly log: EngineLog
+  readonly onCommit?: (slot: number, shard: number, stats: CommitStats) => void
+}
+
+export type EngineLog = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void
+
+export interface RunningEngine extends Engine {
+  readonly reads: Reads
+  readonly ledger: {
+    readonly id: string
+    readonly partitions: number
+    readonly timeZone: string
+    readonly created: boolean
+  }
+  /** Commands waiting or under way. */
+  queueDepth(): number
+  /** Answers that clients wait for. */
+  waiting(): number
+  utilizations(): readonly { slot: number; share: number }[]
+  /** Resolves when another process took a partition: this one must end. */
+  readonly dethroned: Promise<string>
+}
+
+/** Resolves when every partition is hosted. Throws a TerminalFault that says what is wrong with the ledger or who else hosts it. */
+export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
+  const { urls, log } = options
+  const info = await openLedger(
+    urls,
+    { partitions: options.partitions, timeZone: options.timeZone, defaultPartitions },
+    options.unsafe,
+  )
+  const processName = `suanpan ${randomUUID().slice(0, 8)}`
+  const background = new Background()
+  const lock = new HostLock(processName, (url) => background.run(() => regain(url)))
+  const regain = async (url: string): Promise<void> => {
+    log('warn', 'the hosting lock was lost with its connection', {})
+    while (!background.stopped && !lock.holds(url)) {
+      try {
+        await lock.acquire(url)
+        log('info', 'the hosting lock is held again', {})
+      } catch (error) {
+        await background.pause(everyMs.lock)
+        if (background.stopped) return
+        log('warn', 'the hosting lock is not to be had yet', { message: messageOf(error) })
+      }
+    }
+  }
+  try {
+    for (const url of urls) await lock.acquire(url, options.takeOver)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+
+  const assets = new Map(info.assets)
+  const mailbox = new MemoryMailbox((await highestGeneration(urls)) + 1, defaultMailboxLimits)
+  const intake = new Intake(
+    { partitions: info.partitions, deadlineMs: options.deadlineMs },
+    mailbox,
+    systemClock,
+    systemTimers,
+  )
+  const threads = new PiscinaThreads(mailbox, () => ({
+    processName,
+    shardUrls: urls,
+    assets: [...assets.values()],
+    timeZone: info.timeZone,
+    houseAutoOpen: options.houseAutoOpen,
+    mailboxGeneration: mailbox.generation,
+    batchCommandsMax,
+    residentsMax: options.residentAccountsMax,
+    sabotage: options.sabotage,
+  }))
+  let dethrone: (why: string) => void = () => undefined
+  const dethroned = new Promise<string>((resolve) => {
+    dethrone = resolve
+  })
+  const supervisor = new Supervisor(
+    {
+      clock: systemClock,
+      timers: systemTimers,
+      threads,
+      intake,
+      deliveredTo: (partition) => mailbox.deliveredTo(partition),
+      mayHost: (shard) => lock.holds(urls[shard] ?? ''),
+      news: {
+        committed: (slot, shard, stats) => options.onCommit?.(slot, shard, stats),
+        threadStarted: (slot, threadId) => log('info', 'worker thread started', { slot, threadId }),
+        threadEnded: (slot, reason) => log('error', 'worker thread ended', { slot, reason }),
+        quarantined: (partition, position, id) =>
+          log('error', 'a command was put into quarantine', { partition, position, id }),
+        lost: (partitions) => {
+          log('error', 'another process hosts these partitions now', { partitions })
+          dethrone(`partitions ${partitions.join(', ')} are hosted by another process`)
+        },
+        log,
+      },
+    },
+    { workers: options.workers, shardOf: info.shardOf, watchdogMs: options.watchdogMs ?? 10_000 },
+  )
+  const reads = new PostgresReads({ urls, shardOf: info.shardOf, assets: () => assets })
+  await supervisor.start()
+  await supervisor.whenHosted()
+  intake.accept(true)
+
+  for (const [shard, url] of urls.entries()) {
+    background.every(everyMs.segments, () =>
+      keepSegments(url, options.segmentRowsMax, {
+        opened: (segment) => supervisor.switchSegment(shard, segment),
+        closed: (upTo) => supervisor.segmentsClosed(shard, upTo),
+      }),
+    )
+    background.every(everyMs.expiry, () => expireHolds(url, intake))
+  }
+
+  return {
+    reads,
+    ledger: { id: info.id, partitions: info.partitions, timeZone: info.timeZone, created: info.created },
+    dethroned,
+    queueDepth: () => mailbox.depth(),
+    waiting: () => intake.waiting,
+    utilizations: () => supervisor.utilizations(),
+    submit: (command, reply) => intake.submit(command, reply),
+    postAll: (commands) => postAll(commands, intake, mailbox),
+    room: (command) => mailbox.room(intake.partitionOf(command)),
+    assets: () => assets,
+    putAsset: async (asset) => {
+      const known = assets.get(asset.code)
+      const stored = known ?? (await storeAsset(urls[0] ?? '', asset))
+      const alike = stored.scale === asset.scale && stored.autoOpen === asset.autoOpen
+      if (known === undefined) {
+        assets.set(stored.code, stored)
+        await supervisor.announceAsset(stored)
+      }
+      return { outcome: alike ? (known === undefined ? 'created' : 'alike') : 'exists', asset: stored }
+    },
+    ready: () => intake.isAccepting && supervisor.ready(),
+    close: async () => {
+      intake.accept(false)
+      await background.stop()
+      const until = systemClock.elapsed() + drainMs
+      while (intake.waiting > 0 && systemClock.elapsed() < until) {
+        await new Promise<void>((resolve) => systemTimers.soon(resolve))
+      }
+      await supervisor.stop(2000)
+      intake.close()
+      await reads.close()
+      await lock.release()
+    },
+  }
+}
+
+async function postAll(commands: readonly Command[], intake: Intake, mailbox: MemoryMailbox): Promise<Answer[]> {
+  const answers: Answer[] = new Array(commands.length)
+  let missing = commands.length
+  if (missing === 0) return answers
+  await new Promise<void>((resolve, reject) => {
+    const send = async (): Promise<void> => {
+      for (const [i, command] of commands.entries()) {
+        if (i % windowCommands === windowCommands - 1) await mailbox.room(intake.partitionOf(command))
+        intake.submit(command, (answer) => {
+          answers[i] = answer
+          if (--missing === 0) resolve()
+        })
+      }
+    }
+    send().catch(reject)
+  })
+  return answers
+}
+
+/** Commands submitted in one turn before `postAll` looks for room. */
+const windowCommands = 512
+
+/** Lets the actors of accounts with holds that ran out look at their clock. Waits for them, so that none is asked twice at a time. */
+async function expireHolds(url: string, intake: Intake): Promise<void> {
+  const client = await connect(url, { name: 'suanpan expiry' })
+  let accounts: string[]
+  try {
+    accounts = await accountsWithDueHolds(client, systemClock.now(), dueAccountsMax)
+  } finally {
+    await client.end()
+  }
+  await Promise.all(
+    accounts.map(
+      (account) =>
+        new Promise<void>((resolve) => intake.submit({ type: 'expire', id: '!expire', account }, () => resolve())),
+    ),
+  )
+}
+
+/** Jobs that run beside the engine and end with it. A job that fails is tried again at its next turn: the lanes report a lost shard. */
+class Background {
+  stopped = false
+  private readonly running = new Set<Promise<void>>()
+  private readonly cancels = new Set<() => void>()
+
+  run(job: () => Promise<void>): void {
+    const run = job()
+      .catch(() => undefined)
+      .finally(() => this.running.delete(run))
+    this.running.add(run)
+  }
+
+  every(ms: number, job: () => Promise<void>): void {
+    this.run(async () => {
+      while (!this.stopped) {
+        await job().catch(() => undefined)
+        await this.pause(ms)
+      }
+    })
+  }
+
+  pause(ms: number): Promise<void> {
+    if (this.stopped) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.cancels.delete(done)
+        cancel()
+        resolve()
+      }
+      const cancel = systemTimers.after(ms, done)
+      this.cancels.add(done)
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true
+    for (const cancel of [...this.cancels]) cancel()
+    await Promise.allSettled(this.running)
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,0 +1,136 @@
+// `POST /v1/transactions/batch`: many transactions in one request, as a JSON array, as MessagePack, or as a stream of lines. Each item is
+// answered as the single call would be; a bad item fails alone.
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Answer, Engine } from '../../actors/engine.ts'
+import type { TransactionCommand } from '../../core/command.ts'
+import { answerOfProblem, itemText } from './batch-item.ts'
+import { batchBytesMax, parseBatchBodies } from './body-parsers.ts'
+import { type Intake, notReady } from './intake.ts'
+import { readJsonItems } from './json-items.ts'
+import type { HttpMetrics } from './metrics.ts'
+import { packAnswers, readPackedItems } from './msgpack.ts'
+import { answerStream, type StreamPorts } from './ndjson.ts'
+import { problemAnswers } from './operation.ts'
+import { Problem } from './problem.ts'
+import { answer, answerProblem } from './reply.ts'
+
+/** Items of a batch that is held whole in memory. */
+export const arrayItemsMax = 10_000
+
+export interface BatchPorts {
+  readonly engine: Engine
+  readonly intake: Intake
+  readonly metrics: HttpMetrics
+  /** Lines of one stream in flight. */
+  readonly streamWindow: number
+}
+
+/** Its body parsers are its own: give it a scope. */
+export function batchRoute(app: FastifyInstance, ports: BatchPorts): void {
+  parseBatchBodies(app)
+  const stream: StreamPorts = {
+    engine: ports.engine,
+    intake: ports.intake,
+    window: ports.streamWindow,
+    onItem: (http) => ports.metrics.batchItem(http),
+  }
+  app.post(
+    '/v1/transactions/batch',
+    { bodyLimit: batchBytesMax, schema, validatorCompiler: () => () => true },
+    async (request, reply) => {
+      if (request.body instanceof Readable) await lineStream(request, reply, stream)
+      else await arrayBatch(request, reply, ports)
+    },
+  )
+}
+
+async function lineStream(request: FastifyRequest, reply: FastifyReply, ports: StreamPorts): Promise<void> {
+  if (!ports.intake.isOpen()) return answerProblem(reply, notReady)
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(200, ['content-type', 'application/x-ndjson; charset=utf-8', 'x-request-id', request.id])
+  raw.flushHeaders()
+  await answerStream(request.raw, raw, ports)
+}
+
+async function arrayBatch(request: FastifyRequest, reply: FastifyReply, ports: BatchPorts): Promise<void> {
+  const packed = isPacked(request)
+  // Without a body no parser ran.
+  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  const items = packed ? readPackedItems(bytes, arrayItemsMax) : readJsonItems(bytes, arrayItemsMax)
+  if (items instanceof Problem) return answerProblem(reply, items)
+  if (!ports.intake.isOpen()) return answerProblem(reply, notReady)
+  const answers = await postItems(items, ports)
+  if (packed && !prefersJson(request.headers.accept)) answerBytes(reply, packAnswers(answers))
+  else answer(reply, 200, arrayText(answers))
+}
+
+const isPacked = (request: FastifyRequest): boolean => request.headers['content-type']?.startsWith('application/msgpack') === true
+
+function answerBytes({ raw, request }: FastifyReply, bytes: Uint8Array): void {
+  if (raw.destroyed) return
+  raw.writeHead(200, [
+    'content-type',
+    'application/msgpack',
+    'content-length',
+    String(bytes.length),
+    'x-request-id',
+    request.id,
+  ])
+  raw.end(bytes)
+}
+
+const prefersJson = (accept: string | undefined): boolean =>
+  accept !== undefined && accept.includes('application/json') && !accept.includes('msgpack')
+
+const arrayText = (answers: readonly Answer[]): string => {
+  let text = '['
+  for (const [index, given] of answers.entries()) text += index === 0 ? itemText(index, given) : `,${itemText(index, given)}`
+  return `${text}]`
+}
+
+/** The answers in the order of the items. */
+async function postItems(items: readonly unknown[], { engine, intake, metrics }: BatchPorts): Promise<Answer[]> {
+  const commands: TransactionCommand[] = []
+  const taken = items.map((item) => {
+    const command = intake.take(item, undefined)
+    return command instanceof Problem ? answerOfProblem(command) : commands.push(command) - 1
+  })
+  const given = await engine.postAll(commands)
+  return taken.map((item) => {
+    const one = typeof item === 'number' ? given[item] : item
+    if (one === undefined) throw new Error(`the engine gave ${given.length} answers to ${commands.length} commands`)
+    metrics.batchItem(one.http)
+    return one
+  })
+}
+
+const itemsSchema = Type.Array(Type.Ref('TransactionBody#'), { maxItems: arrayItemsMax })
+const answersSchema = Type.Array(Type.Ref('BatchItem#'))
+
+const schema = {
+  operationId: 'postBatch',
+  summary: 'Post many transactions in one request',
+  description: `A JSON or MessagePack array of at most ${arrayItemsMax} transactions, or NDJSON: one a line, any number, streamed both ways. Each item is answered as the single call would be, in order; NDJSON ends with \`{"done":true,"count":n}\` (\`"done":false\`: the server stopped reading because it closes).`,
+  tags: ['transactions'],
+  body: {
+    content: {
+      'application/json': { schema: itemsSchema },
+      'application/x-ndjson': { schema: Type.Ref('TransactionBody#') },
+      'application/msgpack': { schema: itemsSchema },
+    },
+  },
+  response: {
+    200: {
+      description: 'The batch was read.',
+      content: {
+        'application/json': { schema: answersSchema },
+        'application/x-ndjson': { schema: Type.Ref('BatchItem#') },
+        'application/msgpack': { schema: answersSchema },
+      },
+    },
+    ...problemAnswers(400, 413, 415, 503),
+  },
+}

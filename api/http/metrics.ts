@@ -1,0 +1,109 @@
+// The HTTP metrics. A request counts from its headers to the close of its answer, whoever ends it; labels are route patterns, never paths.
+import type { ServerResponse } from 'node:http'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+/** Around the budget: p50 < 3 ms idle, p95 < 15 ms, the user's bar at 50 ms, the deadline at 10 s. */
+const bucketsSeconds = [0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+export interface HttpMetrics {
+  /** One for each route, made when the route is; `start` at its every request. */
+  route(method: string, route: string): RouteMeter
+  /** An item of a batch by the status that it would have had alone. */
+  batchItem(http: number): void
+}
+
+export interface RouteMeter {
+  start(response: ServerResponse): void
+}
+
+export function httpMetrics(registry: Registry): HttpMetrics {
+  const meters: Meter[] = []
+  const registers = [registry]
+  new Counter({
+    name: 'suanpan_http_requests_total',
+    help: 'Requests by route, method and status; status 0: the client left before it was answered.',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+    // Counted in plain arrays and told on scraping: labelled `inc` costs a hash of its labels at each request.
+    collect() {
+      this.reset()
+      for (const { method, route, counts } of meters) {
+        for (const [status, count] of counts) this.inc({ method, route, status }, count)
+      }
+    },
+  })
+  new Gauge({
+    name: 'suanpan_http_requests_in_flight',
+    help: 'Requests whose answer is not finished.',
+    registers,
+    collect() {
+      this.set(meters.reduce((sum, meter) => sum + meter.open, 0))
+    },
+  })
+  const durations = new Histogram({
+    name: 'suanpan_http_request_duration_seconds',
+    help: 'From the headers of a request to the end of its answer.',
+    labelNames: ['method', 'route'],
+    buckets: bucketsSeconds,
+    registers,
+  })
+  const items = new Map<number, number>()
+  new Counter({
+    name: 'suanpan_http_batch_items_total',
+    help: 'Items of batches by the status that each would have had alone.',
+    labelNames: ['status'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [status, count] of items) this.inc({ status }, count)
+    },
+  })
+  return {
+    route(method, route) {
+      const meter = new Meter(method, route, durations.labels(method, route))
+      meters.push(meter)
+      return meter
+    },
+    batchItem: (http) => {
+      items.set(http, (items.get(http) ?? 0) + 1)
+    },
+  }
+}
+
+const meterKey = Symbol('meter')
+const startedKey = Symbol('started')
+type Metered = ServerResponse & { [meterKey]: Meter; [startedKey]: number }
+
+class Meter implements RouteMeter {
+  readonly method: string
+  readonly route: string
+  readonly counts = new Map<number, number>()
+  open = 0
+  private readonly durations: { observe(seconds: number): void }
+
+  constructor(method: string, route: string, durations: { observe(seconds: number): void }) {
+    this.method = method
+    this.route = route
+    this.durations = durations
+  }
+
+  start(response: ServerResponse): void {
+    const metered = response as Metered
+    metered[meterKey] = this
+    metered[startedKey] = performance.now()
+    this.open += 1
+    metered.on('close', closed)
+  }
+
+  end(response: Metered): void {
+    this.open -= 1
+    const status = response.headersSent ? response.statusCode : 0
+    this.counts.set(status, (this.counts.get(status) ?? 0) + 1)
+    this.durations.observe((performance.now() - response[startedKey]) / 1000)
+  }
+}
+
+/** One listener for all responses: no closure a request. */
+function closed(this: Metered): void {
+  this[meterKey].end(this)
+}

@@ -1,0 +1,158 @@
+// A batch in MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md): an array of maps in, an array of maps out. The items
+// are first cut apart without building anything, then the library decodes each: a bad item fails alone, and the head of an array that
+// claims a million values cannot make the decoder reserve room for them.
+import { isUtf8 } from 'node:buffer'
+import { DecodeError, Decoder, Encoder } from '@msgpack/msgpack'
+import type { Answer } from '../../actors/engine.ts'
+import { brokenUtf8, singleBytesMax } from './body-parsers.ts'
+import { itemTooLong, notAnArray, tooManyItems } from './json-items.ts'
+import { invalid, Problem } from './problem.ts'
+
+/** Deeper than any metadata that fits; bounds the stack of the cutter. */
+const depthMax = 2_048
+
+/** The items, or why there are none. An item that is bad is a `Problem` in its place. */
+export function readPackedItems(bytes: Buffer, itemsMax: number): unknown[] | Problem {
+  const count = arraySize(bytes)
+  if (count === undefined) return notAnArray
+  if (count.size > itemsMax) return tooManyItems(itemsMax)
+  const items: unknown[] = []
+  let { at } = count
+  for (let index = 0; index < count.size; index++) {
+    const extent = extentOf(bytes, at)
+    if (extent instanceof Problem) return extent
+    items.push(extent.text ? decodeItem(bytes.subarray(at, extent.end)) : brokenUtf8)
+    at = extent.end
+  }
+  return at === bytes.length ? items : trailing
+}
+
+const truncated = invalid(undefined, 'The MessagePack ends in the middle, or has a byte that says nothing.')
+const trailing = invalid(undefined, 'There are bytes behind the array.')
+const tooDeep = invalid(undefined, `An item must not nest deeper than ${depthMax} levels.`)
+const protoKey = new Problem('unknown_field', 'There is no field "__proto__" here.', '__proto__')
+const brokenItem = invalid(undefined, 'The item is not valid MessagePack with string keys.')
+
+const decoder = new Decoder()
+
+function decodeItem(bytes: Uint8Array): unknown {
+  if (bytes.length > singleBytesMax) return itemTooLong
+  try {
+    return decoder.decode(bytes)
+  } catch (error) {
+    return error instanceof DecodeError && error.message.includes('__proto__') ? protoKey : brokenItem
+  }
+}
+
+const encoder = new Encoder()
+
+/** `[{"index","http","replayed","body"},..]` with each body as a map. */
+export function packAnswers(answers: readonly Answer[]): Uint8Array {
+  return encoder.encode(
+    answers.map(({ http, replayed, body }, index) => ({ index, http, replayed, body: JSON.parse(body) as unknown })),
+  )
+}
+
+function arraySize(bytes: Buffer): { size: number; at: number } | undefined {
+  const head = bytes[0] ?? 0
+  if (head >= 0x90 && head <= 0x9f) return { size: head & 0x0f, at: 1 }
+  if (head === 0xdc && bytes.length >= 3) return { size: bytes.readUInt16BE(1), at: 3 }
+  if (head === 0xdd && bytes.length >= 5) return { size: bytes.readUInt32BE(1), at: 5 }
+  return undefined
+}
+
+/** Where the value at `at` ends and whether all its strings are UTF-8, or why that cannot be said. Builds nothing. */
+function extentOf(bytes: Buffer, start: number): { end: number; text: boolean } | Problem {
+  let text = true
+  let at = start
+  /** Values still to come on each open level. */
+  const open = [1]
+  for (;;) {
+    const left = open.pop()
+    if (left === undefined) return { end: at, text }
+    if (left > 1) open.push(left - 1)
+    const head = headAt(bytes, at)
+    if (head === undefined) return truncated
+    at = head.at + head.bytes
+    if (at + head.values > bytes.length) return truncated
+    if (head.text && !isUtf8(bytes.subarray(head.at, at))) text = false
+    if (head.values === 0) continue
+    if (open.length === depthMax) return tooDeep
+    open.push(head.values)
+  }
+}
+
+interface Head {
+  /** First byte behind the head. */
+  readonly at: number
+  /** Bytes of payload. */
+  readonly bytes: number
+  readonly text: boolean
+  /** Values that follow: of an array its size, of a map twice that. */
+  readonly values: number
+}
+
+/** Payload bytes of the formats 0xc4 to 0xd8 whose length is fixed. */
+const fixedBytes: Readonly<Record<number, number>> = {
+  0xca: 4,
+  0xcb: 8,
+  0xcc: 1,
+  0xcd: 2,
+  0xce: 4,
+  0xcf: 8,
+  0xd0: 1,
+  0xd1: 2,
+  0xd2: 4,
+  0xd3: 8,
+  // fixext: a type byte and the data
+  0xd4: 2,
+  0xd5: 3,
+  0xd6: 5,
+  0xd7: 9,
+  0xd8: 17,
+}
+
+function headAt(bytes: Buffer, at: number): Head | undefined {
+  if (at >= bytes.length) return undefined
+  const byte = bytes[at] ?? 0
+  const next = at + 1
+  if (byte <= 0x7f || byte >= 0xe0 || byte === 0xc0 || byte === 0xc2 || byte === 0xc3) return plain(next, 0)
+  if (byte <= 0x8f) return { at: next, bytes: 0, text: false, values: 2 * (byte & 0x0f) }
+  if (byte <= 0x9f) return { at: next, bytes: 0, text: false, values: byte & 0x0f }
+  if (byte <= 0xbf) return { at: next, bytes: byte & 0x1f, text: true, values: 0 }
+  const fixed = fixedBytes[byte]
+  if (fixed !== undefined) return plain(next, fixed)
+  const size = sizeAt(bytes, byte, next)
+  if (size === undefined) return undefined
+  if (byte >= 0xde) return { at: size.at, bytes: 0, text: false, values: 2 * size.value }
+  if (byte >= 0xdc) return { at: size.at, bytes: 0, text: false, values: size.value }
+  if (byte >= 0xd9) return { at: size.at, bytes: size.value, text: true, values: 0 }
+  // bin, and ext with its type byte
+  return plain(size.at, size.value + (byte >= 0xc7 ? 1 : 0))
+}
+
+const plain = (at: number, bytes: number): Head => ({ at, bytes, text: false, values: 0 })
+
+/** Bytes of the length field of the formats that have one. */
+const lengthBytes: Readonly<Record<number, 1 | 2 | 4>> = {
+  0xc4: 1,
+  0xc5: 2,
+  0xc6: 4,
+  0xc7: 1,
+  0xc8: 2,
+  0xc9: 4,
+  0xd9: 1,
+  0xda: 2,
+  0xdb: 4,
+  0xdc: 2,
+  0xdd: 4,
+  0xde: 2,
+  0xdf: 4,
+}
+
+/** The length field behind a head byte; undefined for 0xc1, which says nothing, and where the bytes end. */
+function sizeAt(bytes: Buffer, byte: number, at: number): { value: number; at: number } | undefined {
+  const width = lengthBytes[byte]
+  if (width === undefined || at + width > bytes.length) return undefined
+  return { value: bytes.readUIntBE(at, width), at: at + width }
+}

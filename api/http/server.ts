@@ -1,0 +1,101 @@
+// The HTTP way in: joins routes, body parsers, errors and metrics into one Fastify instance. It listens, drains and ends when its owner
+// says so; it owns neither the engine nor the reads.
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { Engine } from '../../actors/engine.ts'
+import type { Reads } from '../../actors/reads.ts'
+import { accountRoutes } from './accounts.ts'
+import { assetRoutes } from './assets.ts'
+import { batchRoute } from './batch.ts'
+import { parseJsonBodies, singleBytesMax } from './body-parsers.ts'
+import { validatorCompiler } from './check.ts'
+import { collectOpenApi, pages } from './docs.ts'
+import { clientErrorHandler, errorHandler, type KnownRoute, type Log, notFoundHandler, routePattern } from './errors.ts'
+import { EngineIntake } from './intake.ts'
+import { type HttpMetrics, httpMetrics } from './metrics.ts'
+import { opsRoutes } from './ops.ts'
+import { requestIdOf } from './request-id.ts'
+import { transactionRoutes } from './transactions.ts'
+
+export interface ServerOptions {
+  readonly engine: Engine
+  readonly reads: Reads
+  /** The HTTP metrics are added to it; `/metrics` serves all of it. */
+  readonly registry: Registry
+  /** Only what fails is logged. A pino instance fits. */
+  readonly log: Log
+  /** Of the program, for the OpenAPI document. */
+  readonly version: string
+  /** Lines of one NDJSON stream between being read and being answered. */
+  readonly streamWindow?: number
+}
+
+/** Percent-encoded, an id of 128 characters takes 384; ids of the server's own are longer. */
+const paramCharsMax = 1_024
+const streamWindowDefault = 4_096
+
+/** Ready to listen or to be injected into. `close()` refuses new commands, lets streams end and waits for the answers under way. */
+export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { engine, reads, registry, log, version } = options
+  const intake = new EngineIntake(engine)
+  const metrics = httpMetrics(registry)
+  const onError = errorHandler(log)
+  const app: FastifyInstance = Fastify({
+    // A logger would make a child and two listeners a request; what fails is logged in `onError`.
+    logger: false,
+    genReqId: requestIdOf,
+    bodyLimit: singleBytesMax,
+    routerOptions: { maxParamLength: paramCharsMax },
+    // Answered by the routes, as a problem (`not_ready`).
+    return503OnClosing: false,
+    frameworkErrors: onError,
+    clientErrorHandler,
+  })
+  app.setErrorHandler(onError)
+  app.setValidatorCompiler(validatorCompiler)
+  // Answers are text already; response schemas are for the document only.
+  app.setSerializerCompiler(() => JSON.stringify)
+  watchRoutes(app, metrics)
+  parseJsonBodies(app)
+  app.addHook('preClose', async () => intake.close())
+
+  await collectOpenApi(app, version)
+  transactionRoutes(app, engine, reads, intake)
+  accountRoutes(app, engine, reads, intake)
+  assetRoutes(app, engine, intake)
+  opsRoutes(app, reads, intake, registry)
+  await app.register(async (scope) => {
+    const streamWindow = options.streamWindow ?? streamWindowDefault
+    batchRoute(scope, { engine, intake, metrics, streamWindow })
+  })
+  await app.register(pages)
+  await app.ready()
+  return app
+}
+
+/** Gives each route its meter and its request id header, and knows which paths and methods there are. */
+function watchRoutes(app: FastifyInstance, metrics: HttpMetrics): void {
+  const routes = new Map<string, KnownRoute>()
+  app.addHook('onRoute', (route) => {
+    const methods = [route.method].flat()
+    const known = routes.get(route.url) ?? { pattern: routePattern(route.url), methods: new Set() }
+    routes.set(route.url, known)
+    for (const method of methods) known.methods.add(method)
+    const meter = metrics.route(methods.join(','), route.url)
+    const before = route.onRequest === undefined ? [] : [route.onRequest].flat()
+    route.onRequest = [
+      (request, reply, done) => {
+        meter.start(reply.raw)
+        reply.header('x-request-id', request.id)
+        done()
+      },
+      ...before,
+    ]
+  })
+  const unmatched = metrics.route('', 'unmatched')
+  const notFound = notFoundHandler(routes)
+  app.setNotFoundHandler((request, reply) => {
+    unmatched.start(reply.raw)
+    notFound(request, reply)
+  })
+}

@@ -1,0 +1,79 @@
+// Deciding refunds: money goes back from the other side of an original, never more than is left of it.
+import type { Refusal } from './code.ts'
+import type { Refund } from './command.ts'
+import { accountOf, referred } from './decide-hold.ts'
+import { accepted, type Decision, declined } from './decision.ts'
+import { Draft } from './draft.ts'
+import type { IdKey } from './identity.ts'
+import { parseAmount } from './money.ts'
+import type { PartitionState, Received } from './partition.ts'
+import type { Row, RowKind } from './row.ts'
+import type { Remembered } from './transaction.ts'
+
+/** Rows of an original that a refund turns round. What a final capture released beside them is not theirs. */
+const refundable: ReadonlySet<RowKind> = new Set<RowKind>(['debit', 'transfer', 'capture', 'postings'])
+
+export function decideRefund(
+  state: Readonly<PartitionState>,
+  received: Received,
+  at: number,
+  command: Refund,
+): Decision {
+  const account = accountOf(state, command)
+  if (typeof account === 'string') return declined(state, received, at, account)
+  if (account.status === 'closed') return declined(state, received, at, 'account_closed')
+  if (command.asset !== undefined && command.asset !== account.asset.code) {
+    return declined(state, received, at, 'asset_mismatch')
+  }
+  const given = command.amount === undefined ? undefined : parseAmount(command.amount, account.asset.scale)
+  if (typeof given === 'string') return declined(state, received, at, given)
+  const link = referred(received)
+  const remembered = state.remembered.get(link)
+  const decided = remembered?.decided
+  if (remembered === undefined || decided === undefined || decided.rows[0].code !== 0) {
+    return declined(state, received, at, 'original_not_found')
+  }
+  const transfers = decided.rows.filter(({ kind }) => refundable.has(kind))
+  const [first] = transfers
+  if (first === undefined) return declined(state, received, at, 'original_not_refundable')
+  if (first.from?.key !== account.key) return declined(state, received, at, 'original_not_found')
+  const draft = new Draft(state)
+  const refusal =
+    first.kind === 'postings'
+      ? refundWhole(draft, transfers, remembered, given, link)
+      : refundPart(draft, first, remembered, given, link)
+  if (refusal !== undefined) return declined(state, received, at, refusal, draft.facts)
+  return accepted(state, received, at, draft.rows())
+}
+
+/** One transfer, in one or many parts. */
+function refundPart(
+  draft: Draft,
+  original: Row,
+  { links }: Remembered,
+  given: bigint | undefined,
+  link: IdKey,
+): Refusal | undefined {
+  let left = original.amount
+  for (const { kind, amount } of links) if (kind === 'refund') left -= amount
+  const amount = given ?? left
+  if (amount > left || left === 0n) return 'refund_exceeds_original'
+  return draft.giveBack(amount === original.amount ? original : { ...original, amount }, link)
+}
+
+/** Postings: all of them or none, once, the last first. */
+function refundWhole(
+  draft: Draft,
+  originals: readonly Row[],
+  { links }: Remembered,
+  given: bigint | undefined,
+  link: IdKey,
+): Refusal | undefined {
+  if (given !== undefined) return 'original_not_refundable'
+  if (links.some(({ kind }) => kind === 'refund')) return 'refund_exceeds_original'
+  for (const original of originals.toReversed()) {
+    const refusal = draft.giveBack(original, link)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}

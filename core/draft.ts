@@ -1,0 +1,127 @@
+// Accounts as a transaction of several rows sees them: copies that its earlier rows have changed, and accounts that it opens. A draft of a
+// declined transaction is dropped, and with it all that it would have opened. Single transfers between existing accounts need none.
+import { type Account, type AccountRef, openedAccount } from './account.ts'
+import type { Asset } from './asset.ts'
+import type { Refusal } from './code.ts'
+import type { Posting } from './command.ts'
+import { type IdKey, isHouse } from './identity.ts'
+import { violated } from './invariant.ts'
+import { type AmountRefusal, parseAmount } from './money.ts'
+import { accountKey, accountName, type PartitionState } from './partition.ts'
+import { accountRow, postedRow, type Row } from './row.ts'
+import type { Facts } from './transaction.ts'
+import { factsOfTransfer, refusalOfTransfer, type Sides } from './transfer.ts'
+
+export class Draft {
+  /** Of the last refusal. */
+  facts: Facts | undefined
+  private readonly state: Readonly<PartitionState>
+  private readonly accounts = new Map<string, Account>()
+  private readonly openings: Row[] = []
+  private readonly transfers: Row[] = []
+
+  constructor(state: Readonly<PartitionState>) {
+    this.state = state
+  }
+
+  /**
+   * Both accounts of a transfer, opened where that may be: a house cell if the ledger's rules allow it, another account on the `to` side
+   * (`opensTo`) if the given asset opens by itself.
+   */
+  sides(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): Sides | Refusal {
+    const fromHouse = isHouse(fromId)
+    const toHouse = isHouse(toId)
+    const given = assetGiven === undefined ? undefined : this.state.rules.assets.get(assetGiven)
+    let from = fromHouse ? undefined : this.copy(fromId)
+    if (!fromHouse && from === undefined) return 'account_not_found'
+    let to = toHouse ? undefined : this.copy(toId)
+    if (!toHouse && to === undefined) {
+      if (!opensTo || given === undefined || !given.autoOpen) return 'account_not_found'
+      to = this.open(toId, toId, given)
+    }
+    const asset = from?.asset ?? to?.asset ?? given
+    if (asset === undefined) return 'asset_mismatch'
+    if (fromHouse) from = this.cell(fromId, asset)
+    if (toHouse) to = this.cell(toId, asset)
+    return from === undefined || to === undefined ? 'account_not_found' : { from, to }
+  }
+
+  /** One transfer, checked against and added to what the transaction has done so far. */
+  transfer(
+    kind: 'debit' | 'credit' | 'transfer' | 'postings',
+    leg: Posting,
+    assetGiven: string | undefined,
+  ): Refusal | undefined {
+    const sides = this.sides(leg.from, leg.to, assetGiven, true)
+    if (typeof sides === 'string') return sides
+    return this.move(kind, sides, assetGiven, parseAmount(leg.amount, sides.from.asset.scale), undefined)
+  }
+
+  /** `transfer` between accounts that a row of the journal names. */
+  giveBack(row: Row, link: IdKey): Refusal | undefined {
+    const { from, to } = row
+    if (from === undefined || to === undefined) violated('transfer_has_two_sides', { kind: row.kind })
+    return this.move('refund', { from: this.existing(to), to: this.existing(from) }, undefined, row.amount, link)
+  }
+
+  /** All rows: openings first. `last` is numbered behind them. */
+  rows(last?: Row): readonly [Row, ...Row[]] {
+    const all = [...this.openings, ...this.transfers]
+    if (last !== undefined) all.push(last)
+    const [first, ...others] = this.openings.length === 0 ? all : all.map((row, leg) => ({ ...row, leg }))
+    return first === undefined ? violated('transaction_has_rows') : [first, ...others]
+  }
+
+  private move(
+    kind: 'debit' | 'credit' | 'transfer' | 'refund' | 'postings',
+    sides: Sides,
+    assetGiven: string | undefined,
+    amount: bigint | AmountRefusal,
+    link: IdKey | undefined,
+  ): Refusal | undefined {
+    const { from, to } = sides
+    const refusal = refusalOfTransfer(from, to, assetGiven, amount)
+    if (refusal !== undefined) this.facts = factsOfTransfer(refusal, sides, amount)
+    if (refusal !== undefined || typeof amount === 'string') return refusal
+    const row = postedRow(kind, this.transfers.length, amount, from, to, link)
+    this.transfers.push(row)
+    const paying = this.existing(from)
+    paying.balance = row.fromBalance
+    paying.seq = row.fromSeq
+    const paid = this.existing(to)
+    paid.balance = row.toBalance
+    paid.seq = row.toSeq
+    return undefined
+  }
+
+  private existing(ref: AccountRef): Account {
+    return (
+      this.copy(accountName(ref.id, ref.asset.code)) ??
+      violated('named_account_resident', { account: ref.id, asset: ref.asset.code })
+    )
+  }
+
+  private cell(houseId: string, asset: Asset): Account | undefined {
+    const name = accountName(houseId, asset.code)
+    const cell = this.copy(name)
+    return cell === undefined && this.state.rules.houseAutoOpen ? this.open(name, houseId, asset) : cell
+  }
+
+  private copy(name: string): Account | undefined {
+    const copied = this.accounts.get(name)
+    if (copied !== undefined) return copied
+    const account = this.state.accounts.get(name)
+    if (account === undefined) return undefined
+    const copy = { ...account }
+    this.accounts.set(name, copy)
+    return copy
+  }
+
+  private open(name: string, id: string, asset: Asset): Account {
+    const n = this.state.accountsOpened + this.openings.length + 1
+    const account = openedAccount(accountKey(this.state.partition, n, id), id, asset, 'credit', 0n)
+    this.accounts.set(name, account)
+    this.openings.push(accountRow('open', this.openings.length, 0n, { ...account }))
+    return account
+  }
+}

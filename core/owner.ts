@@ -1,0 +1,84 @@
+// Whose a command is: the owner places it in a partition and names its transaction. Nothing here looks at any state.
+import type { Command, Postings } from './command.ts'
+import { isHouse, ownerOfAccount } from './identity.ts'
+
+/** Owner of commands that name house accounts only. */
+export const houseOwner = 'house'
+
+/**
+ * The owner of a command: that of `account` (debit, credit, hold, capture, release, refund and account commands), of `from` (transfer);
+ * where that one is the house's, of the other side. Postings: the explicit `owner`, else their first account that is not the house's.
+ * `house` where all accounts are.
+ */
+export function ownerOfCommand(command: Command): string {
+  switch (command.type) {
+    case 'debit':
+    case 'hold':
+      return ownerOfEither(command.account, command.to)
+    case 'credit':
+      return ownerOfEither(command.account, command.from)
+    case 'transfer':
+      return ownerOfEither(command.from, command.to)
+    case 'postings':
+      return command.owner ?? nonHouseOwnersOf(command)[0] ?? houseOwner
+    case 'capture':
+    case 'release':
+    case 'refund':
+    case 'open':
+    case 'change':
+    case 'expire':
+      return ownerOfAccount(command.account)
+  }
+}
+
+const ownerOfEither = (first: string, second: string): string => ownerOfAccount(isHouse(first) ? second : first)
+
+/** What is hashed to find the partition: the owner, or the transaction's id where the house has nobody on the other side. */
+export function routingKeyOf(command: Command): string {
+  const owner = ownerOfCommand(command)
+  return owner === houseOwner ? command.id : owner
+}
+
+/** The accounts that a command itself names, as written; one may come twice. */
+export function accountIdsOf(command: Command): readonly string[] {
+  switch (command.type) {
+    case 'debit':
+    case 'hold':
+      return [command.account, command.to]
+    case 'credit':
+      return [command.from, command.account]
+    case 'transfer':
+      return [command.from, command.to]
+    case 'postings':
+      return command.transfers.flatMap(({ from, to }) => [from, to])
+    case 'capture':
+    case 'release':
+    case 'refund':
+    case 'open':
+    case 'change':
+    case 'expire':
+      return [command.account]
+  }
+}
+
+/** Each owner but the house once, in order of appearance. More than one: the command spans partitions. */
+export function nonHouseOwnersOf(command: Command): readonly string[] {
+  const owners: string[] = []
+  for (const accountId of accountIdsOf(command)) {
+    if (isHouse(accountId)) continue
+    const owner = ownerOfAccount(accountId)
+    if (!owners.includes(owner)) owners.push(owner)
+  }
+  return owners
+}
+
+/**
+ * What is wrong with the `owner` of postings, for intake: `required` where more than one owner but the house occurs, `not_an_owner` where it
+ * is none of theirs (`house` only if all accounts are the house's). Undefined: nothing.
+ */
+export function postingsOwnerProblem(command: Postings): 'required' | 'not_an_owner' | undefined {
+  const owners = nonHouseOwnersOf(command)
+  if (command.owner === undefined) return owners.length > 1 ? 'required' : undefined
+  if (owners.length === 0) return command.owner === houseOwner ? undefined : 'not_an_owner'
+  return owners.includes(command.owner) ? undefined : 'not_an_owner'
+}

@@ -1,0 +1,111 @@
+// What `POST /v1/transactions` takes: one closed object per type. Rules that no schema can say (real dates, one of two fields, whose
+// accounts they are) stand in `api/http/normalise.ts`.
+import { type TProperties, Type } from 'typebox'
+import * as field from './fields.ts'
+
+/** Optional on every type; `id` may come in the Idempotency-Key header instead. */
+const common = {
+  id: Type.Optional(field.TransactionId),
+  asset: Type.Optional(field.AssetCode),
+  businessDate: Type.Optional(field.BusinessDate),
+  channel: Type.Optional(field.Channel),
+  reference: Type.Optional(field.Reference),
+  metadata: Type.Optional(field.Metadata),
+}
+
+/** `debit` -> `Debit`: as the OpenAPI document names the schema. */
+const schemaName = (type: string): string => `${type.charAt(0).toUpperCase()}${type.slice(1)}`
+
+const command = <Name extends string, Own extends TProperties>(name: Name, description: string, own: Own) =>
+  Type.Object(
+    { ...common, type: Type.Literal(name), ...own },
+    { additionalProperties: false, $id: schemaName(name), title: name, description },
+  )
+
+export const DebitBody = command('debit', 'Takes from an account; the other side is the settlement account of the channel.', {
+  account: field.AccountId,
+  amount: field.Amount,
+  to: Type.Optional(field.AccountId),
+})
+
+export const CreditBody = command('credit', 'Pays into an account; the other side is the settlement account of the channel.', {
+  account: field.AccountId,
+  amount: field.Amount,
+  from: Type.Optional(field.AccountId),
+})
+
+export const TransferBody = command('transfer', 'Moves an amount from one account to another.', {
+  from: field.AccountId,
+  to: field.AccountId,
+  amount: field.Amount,
+})
+
+export const HoldBody = command('hold', 'Reserves an amount, to be captured or released later.', {
+  account: field.AccountId,
+  amount: field.Amount,
+  to: Type.Optional(field.AccountId),
+  expiresAt: Type.Optional(field.Instant),
+  expiresIn: Type.Optional(field.Seconds),
+})
+
+export const CaptureBody = command('capture', 'Takes what a hold has reserved, whole or in part.', {
+  account: field.AccountId,
+  hold: field.TransactionId,
+  amount: Type.Optional(field.Amount),
+  final: Type.Optional(Type.Boolean({ description: 'true or false', default: true })),
+})
+
+export const ReleaseBody = command('release', 'Gives back what a hold has reserved.', {
+  account: field.AccountId,
+  hold: field.TransactionId,
+})
+
+export const RefundBody = command('refund', 'Gives back an earlier transaction, whole or in part.', {
+  account: field.AccountId,
+  of: field.TransactionId,
+  amount: Type.Optional(field.Amount),
+})
+
+export const transfersMax = 64
+
+export const PostingsBody = command('postings', 'Many transfers, all or nothing.', {
+  owner: Type.Optional(field.Owner),
+  transfers: Type.Array(
+    Type.Object(
+      {
+        from: field.AccountId,
+        to: field.AccountId,
+        amount: field.Amount,
+        asset: Type.Optional(field.AssetCode),
+      },
+      { additionalProperties: false, description: 'an object with from, to, amount and maybe asset' },
+    ),
+    { minItems: 1, maxItems: transfersMax, description: `an array of 1 to ${transfersMax} transfers` },
+  ),
+})
+
+/** By the value of `type`. */
+export const transactionBodies = {
+  debit: DebitBody,
+  credit: CreditBody,
+  transfer: TransferBody,
+  hold: HoldBody,
+  capture: CaptureBody,
+  release: ReleaseBody,
+  refund: RefundBody,
+  postings: PostingsBody,
+} as const
+
+/** Any of them, as the OpenAPI document names it. */
+export const AnyTransactionBody = Type.Unsafe<unknown>({
+  $id: 'TransactionBody',
+  title: 'TransactionBody',
+  oneOf: Object.keys(transactionBodies).map((type) => ({ $ref: `${schemaName(type)}#` })),
+  discriminator: {
+    propertyName: 'type',
+    mapping: Object.fromEntries(
+      Object.keys(transactionBodies).map((type) => [type, `#/components/schemas/${schemaName(type)}`]),
+    ),
+  },
+  examples: [{ id: 'pay-20260301-0001', type: 'debit', account: 'cust-42:cash', amount: '12.34', channel: 'alipay' }],
+})
