@@ -2,7 +2,7 @@
 // told once it stands. Synchronous from the first decision to the last; nothing here leaves the thread before the commit.
 import { hash as digest } from 'node:crypto'
 import { apply } from '../core/apply.ts'
-import { refusalNumbers } from '../core/code.ts'
+import { refusalNumbers, refusalOf } from '../core/code.ts'
 import { commandTime, type Decision, decide, dueExpiries } from '../core/decide.ts'
 import type { IdKey } from '../core/identity.ts'
 import { accountName, type PartitionState, type Received } from '../core/partition.ts'
@@ -56,6 +56,8 @@ export class Batch {
   readonly answers: Answers = { tickets: [], https: [], replayed: [], bodies: [] }
   /** Transactions that may be forgotten once this batch has committed, unless they were used again. */
   readonly touched: { readonly hosted: Hosted; readonly key: IdKey }[] = []
+  /** Answers by code. */
+  readonly outcomes: Record<string, number> = {}
   commands = 0
   rowCount = 0
   private readonly writer: TupleWriter
@@ -145,6 +147,8 @@ export class Batch {
     this.answers.https.push(http)
     this.answers.replayed.push(replayed)
     this.answers.bodies.push(body)
+    const code = outcomeOf(decision)
+    this.outcomes[code] = (this.outcomes[code] ?? 0) + 1
   }
 
   private record(hosted: Hosted, decided: Decided): void {
@@ -297,6 +301,23 @@ export class Batch {
         return cell === undefined ? [] : [{ ...cell }]
       }),
     }
+  }
+}
+
+function outcomeOf(decision: Decision): string {
+  switch (decision.kind) {
+    case 'decided':
+      return (
+        refusalOf(decision.decided.rows[0].code) ?? (decision.decided.command.type === 'hold' ? 'pending' : 'posted')
+      )
+    case 'repeated':
+      return 'replayed'
+    case 'conflict':
+      return 'id_conflict'
+    case 'exists':
+      return decision.alike ? 'replayed' : 'account_exists'
+    default:
+      return decision.kind
   }
 }
 

@@ -49,6 +49,8 @@ export interface CommitStats {
   readonly commitMs: number
   readonly decideMs: number
   readonly residents: number
+  /** Answers by code: `posted`, `pending`, a refusal, `replayed`, or a transport code. */
+  readonly outcomes: Readonly<Record<string, number>>
 }
 
 export interface LaneLimits {
@@ -282,6 +284,7 @@ export class Lane {
           commitMs: this.ports.clock.elapsed() - started,
           decideMs,
           residents: this.residents(),
+          outcomes: batch.outcomes,
         })
         this.wake.now()
       },

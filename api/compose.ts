@@ -47,6 +47,8 @@ export interface EngineOptions {
   readonly sabotage?: string | undefined
   readonly log: EngineLog
   readonly onCommit?: (slot: number, shard: number, stats: CommitStats) => void
+  readonly onQuarantine?: () => void
+  readonly onThreadEnd?: () => void
 }
 
 export type EngineLog = (
@@ -137,9 +139,14 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       news: {
         committed: (slot, shard, stats) => options.onCommit?.(slot, shard, stats),
         threadStarted: (slot, threadId) => log('info', 'worker thread started', { slot, threadId }),
-        threadEnded: (slot, reason) => log('error', 'worker thread ended', { slot, reason }),
-        quarantined: (partition, position, id) =>
-          log('error', 'a command was put into quarantine', { partition, position, id }),
+        threadEnded: (slot, reason) => {
+          options.onThreadEnd?.()
+          log('error', 'worker thread ended', { slot, reason })
+        },
+        quarantined: (partition, position, id) => {
+          options.onQuarantine?.()
+          log('error', 'a command was put into quarantine', { partition, position, id })
+        },
         lost: (partitions) => {
           log('error', 'another process hosts these partitions now', { partitions })
           dethrone(`partitions ${partitions.join(', ')} are hosted by another process`)
@@ -201,27 +208,37 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   }
 }
 
+/** Keeps at most `inFlightMax` of them on the way: below the bound of one mailbox, so that a batch on one account is never told `overloaded`. */
 async function postAll(commands: readonly Command[], intake: Intake, mailbox: MemoryMailbox): Promise<Answer[]> {
   const answers: Answer[] = new Array(commands.length)
-  let missing = commands.length
-  if (missing === 0) return answers
-  await new Promise<void>((resolve, reject) => {
-    const send = async (): Promise<void> => {
-      for (const [i, command] of commands.entries()) {
-        if (i % windowCommands === windowCommands - 1) await mailbox.room(intake.partitionOf(command))
-        intake.submit(command, (answer) => {
-          answers[i] = answer
-          if (--missing === 0) resolve()
-        })
-      }
+  let answered = 0
+  let goOn: () => void = () => undefined
+  for (let at = 0; at < commands.length; at += windowCommands) {
+    const window = commands.slice(at, at + windowCommands)
+    for (const partition of new Set(window.map((command) => intake.partitionOf(command)))) await mailbox.room(partition)
+    for (const [i, command] of window.entries()) {
+      intake.submit(command, (answer) => {
+        answers[at + i] = answer
+        answered++
+        goOn()
+      })
     }
-    send().catch(reject)
-  })
+    const sent = at + window.length
+    const until = sent === commands.length ? sent : sent - inFlightMax
+    if (answered < until) {
+      await new Promise<void>((resolve) => {
+        goOn = () => {
+          if (answered >= until) resolve()
+        }
+      })
+      goOn = () => undefined
+    } else await new Promise<void>((resolve) => systemTimers.soon(resolve))
+  }
   return answers
 }
 
-/** Commands submitted in one turn before `postAll` looks for room. */
-const windowCommands = 512
+const windowCommands = 1024
+const inFlightMax = 16_384
 
 /** Lets the actors of accounts with holds that ran out look at their clock. Waits for them, so that none is asked twice at a time. */
 async function expireHolds(url: string, intake: Intake): Promise<void> {

@@ -177,12 +177,14 @@ export function helpOf(command: Command): string {
 export const usageLines = (command: Command): string[] =>
   command.usage.map((usage, index) => `${index === 0 ? 'Usage:' : '      '} suanpan ${usage}`)
 
-/** The candidate with the fewest edits, if they are few for its length. */
+/** The candidate with the fewest edits, if they are few for its length; among equals the one that begins alike. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
+  let bestDistance: number = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {
-    const distance = editDistance(word, candidate)
+    let alike = 0
+    while (alike < word.length && word[alike] === candidate[alike]) alike++
+    const distance = editDistance(word, candidate) - alike / 1000
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
@@ -191,15 +193,18 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best
 }
 
-/** Levenshtein: insertions, deletions, replacements. */
+/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] ?? 0) + 1 : replaced
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
     }
+    before = row
     row = next
   }
   return row[b.length] ?? 0

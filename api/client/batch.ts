@@ -9,7 +9,7 @@ import {
   TimeoutError,
   UnavailableError,
 } from './errors.ts'
-import { type BatchOutcome, excerpt, isProblem, outcomeOf } from './outcome.ts'
+import { type BatchOutcome, excerpt, isProblem, lazyReceipt, outcomeOf } from './outcome.ts'
 import { pause, pauseMs, type RetryPolicy, retryAfterMsOf } from './retry.ts'
 import { faultOf, type Transport } from './transport.ts'
 
@@ -90,6 +90,8 @@ export async function* exchange<Row extends BatchRow>(
 
   // The feeder is the only one that takes rows; the generator below is the only one that opens requests and removes rows.
   const mayFeed = (): boolean => unanswered.size < options.inFlightMax && !(round?.full ?? false)
+  // Woken when a quarter of the window is free, not for each answer: a wake-up costs more than a row.
+  const wakeAt = Math.floor(options.inFlightMax * 0.75)
   const feed = async (): Promise<void> => {
     let index = 0
     for await (const row of rows) {
@@ -142,31 +144,32 @@ export async function* exchange<Row extends BatchRow>(
           retryAfterMs = retryAfterMsOf(response.headers['retry-after'], Date.now())
           throw await refusalOf(response, options)
         }
-        for await (const line of linesOf(response, round, options)) {
-          const answer = parseAnswer(line)
-          if (answer.kind === 'done') {
-            if (!answer.whole) throw new ConnectionError('unknown', `The server at ${options.url} is stopping`)
-            if (answer.count !== round.sentCount || round.sent.size > 0)
-              throw new ConnectionError('unknown', `The answers ended at ${answer.count} of ${round.sentCount} rows`)
-            done = true
-            continue
+        for await (const lines of linesOf(response, round, options))
+          for (const line of lines) {
+            const answer = parseAnswer(line)
+            if (answer.kind === 'done') {
+              if (!answer.whole) throw new ConnectionError('unknown', `The server at ${options.url} is stopping`)
+              if (answer.count !== round.sentCount || round.sent.size > 0)
+                throw new ConnectionError('unknown', `The answers ended at ${answer.count} of ${round.sentCount} rows`)
+              done = true
+              continue
+            }
+            const pending = round.sent.get(answer.index)
+            if (pending === undefined) throw new ProtocolError(`An answer to row ${answer.index}, which is not open`)
+            round.sent.delete(answer.index)
+            const { outcome } = answer
+            if (outcome.status === 'failed' && pending.attempts < options.retry.retriesMax) {
+              pending.attempts++
+              trouble = new UnavailableError(outcome.problem.status, outcome.problem)
+              // Nothing new goes out before the pause; the rest of this request is still read.
+              end(round)
+              continue
+            }
+            unanswered.delete(pending.index)
+            progressed = true
+            if (unanswered.size <= wakeAt) wakeFeeder()
+            yield { index: pending.index, row: pending.row, outcome, resent: pending.sendings > 1 }
           }
-          const pending = round.sent.get(answer.index)
-          if (pending === undefined) throw new ProtocolError(`An answer to row ${answer.index}, which is not open`)
-          round.sent.delete(answer.index)
-          const { outcome } = answer
-          if (outcome.status === 'failed' && pending.attempts < options.retry.retriesMax) {
-            pending.attempts++
-            trouble = new UnavailableError(outcome.problem.status, outcome.problem)
-            // Nothing new goes out before the pause; the rest of this request is still read.
-            end(round)
-            continue
-          }
-          unanswered.delete(pending.index)
-          progressed = true
-          wakeFeeder()
-          yield { index: pending.index, row: pending.row, outcome, resent: pending.sendings > 1 }
-        }
         if (!done) throw new ConnectionError('unknown', `The answers from ${options.url} ended before their last line`)
       } catch (error) {
         options.signal?.throwIfAborted()
@@ -295,25 +298,21 @@ async function refusalOf(response: IncomingMessage, options: BatchOptions): Prom
   return new ProtocolError(`HTTP ${http} to a batch: ${excerpt(text)}`)
 }
 
-/** The whole lines of the response. Throws `ConnectionError` where it breaks off and `TimeoutError` where it falls silent with answers due. */
+/** The whole lines of the response, as many at a time as have come. Throws `ConnectionError` where it breaks off and `TimeoutError` where it falls silent with answers due. */
 async function* linesOf<Row>(
   response: IncomingMessage,
   round: Round<Row>,
   options: BatchOptions,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<readonly string[], void, undefined> {
   response.setEncoding('utf8')
   const pieces = response[Symbol.asyncIterator]() as AsyncIterator<string>
   let rest = ''
   for (;;) {
     const piece = await nextPiece(pieces, response, round, options)
     if (piece === undefined) return
-    const text = rest + piece
-    let start = 0
-    for (let stop = text.indexOf('\n'); stop !== -1; stop = text.indexOf('\n', start)) {
-      if (stop > start) yield text.slice(start, stop)
-      start = stop + 1
-    }
-    rest = text.slice(start)
+    const lines = (rest + piece).split('\n')
+    rest = lines.pop() ?? ''
+    yield lines
     if (rest.length > lineCharsMax) throw new ProtocolError(`An answer line above ${lineCharsMax} characters`)
   }
 }
@@ -343,7 +342,20 @@ type AnswerLine =
   | { readonly kind: 'done'; readonly whole: boolean; readonly count: number }
   | { readonly kind: 'answer'; readonly index: number; readonly outcome: BatchOutcome }
 
+/**
+ * A receipt of the server's own rendering (fixed key order) is recognised by its beginning and parsed only if somebody reads it: 0.5 us a line instead of 4 us,
+ * which is half of what a row costs a client that only counts.
+ */
+const plainReceipt =
+  /^\{"index":(\d{1,15}),"http":20[01],"replayed":(true|false),"body":(?=\{"id":"[^"\\]*","type":"[^"\\]*","status":"(posted|pending)",.*\}\}$)/
+
 function parseAnswer(line: string): AnswerLine {
+  const plain = plainReceipt.exec(line)
+  if (plain !== null) {
+    const [head, index, replayed, status] = plain
+    const body = line.slice(head.length, -1)
+    return { kind: 'answer', index: Number(index), outcome: lazyReceipt(status, replayed === 'true', body) }
+  }
   const parsed = parseJson(line) as
     | { done?: unknown; count?: unknown; index?: unknown; http?: unknown; replayed?: unknown; body?: unknown }
     | undefined

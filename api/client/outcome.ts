@@ -37,6 +37,32 @@ export function outcomeOf(http: number, replayed: boolean, body: unknown): Batch
   return { status: http === 409 ? 'conflict' : 'refused', problem: body }
 }
 
+/** The outcome of a transaction that took effect, its receipt parsed when it is first read. `body` is the receipt's JSON text. */
+export const lazyReceipt = (status: string | undefined, replayed: boolean, body: string): BatchOutcome =>
+  new LazyReceipt(status === 'pending' ? 'pending' : 'posted', replayed, body)
+
+class LazyReceipt<Status extends 'posted' | 'pending'> {
+  readonly status: Status
+  readonly replayed: boolean
+  private readonly body: string
+  private parsed: Receipt | undefined
+
+  constructor(status: Status, replayed: boolean, body: string) {
+    this.status = status
+    this.replayed = replayed
+    this.body = body
+  }
+
+  get receipt(): Receipt {
+    if (this.parsed === undefined) {
+      const body: unknown = JSON.parse(this.body)
+      if (!isReceipt(body)) throw new ProtocolError(`Not a receipt: ${excerpt(this.body)}`)
+      this.parsed = body
+    }
+    return this.parsed
+  }
+}
+
 const isReceipt = (body: unknown): body is Receipt =>
   isObject(body) && (body.status === 'posted' || body.status === 'pending') && typeof body.id === 'string'
 

@@ -28,8 +28,9 @@ export class Chunks {
     }
   }
 
+  /** The body came to its end (one that breaks off closes without). */
   get isWhole(): boolean {
-    return this.request.readableEnded && this.request.complete
+    return this.request.readableEnded
   }
 
   stop(): void {

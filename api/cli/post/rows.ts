@@ -1,7 +1,7 @@
 // Reads a file of transactions row by row, NDJSON or CSV with a mapping: each row comes out as the JSON text to be sent, checked by the server's
 // own intake rules, or as what is wrong with it and where. Memory is bounded by the longest row.
 import { pipeline, Readable } from 'node:stream'
-import { type Options, parse } from 'csv-parse'
+import { CsvError, type Options, parse } from 'csv-parse'
 import type { TransactionCommand } from '../../../core/command.ts'
 import { readTransaction } from '../../http/normalise.ts'
 import { Problem } from '../../http/problem.ts'
@@ -119,8 +119,8 @@ async function* readCsv(bytes: Bytes, mapping: Mapping): AsyncGenerator<ReadRow,
       yield csvRow(record, columns?.length ?? 0, mapRow, line)
     }
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code?.startsWith('CSV_') || code?.endsWith('_QUOTE')) throw new UnreadableFile(position.line, message, error)
+    // Its own count of lines: the parser is ahead of the records that have been read.
+    if (error instanceof CsvError) throw new UnreadableFile(Number(error.lines ?? position.line), error.message, error)
     throw error
   } finally {
     parser.destroy()

@@ -231,15 +231,23 @@ export async function startFakeServer(port = 0): Promise<FakeServer> {
     if (silent) faults.silentBatches--
     raw.writeHead(200, { 'content-type': 'application/x-ndjson' })
     let count = 0
+    // Answers of one turn of the event loop go out as one chunk, as the real server does it.
+    const write = (text: string) => {
+      if (raw.writableCorked === 0) {
+        raw.cork()
+        setImmediate(() => raw.uncork())
+      }
+      raw.write(text)
+    }
     try {
       for await (const line of createInterface({ input: request.body, crlfDelay: Number.POSITIVE_INFINITY })) {
         const { http, replayed, body } = decide(line)
         if (silent) continue
         const text = `{"index":${count},"http":${http},"replayed":${replayed},"body":${body}}\n`
-        if (count < cutAfter && count < endAfter) raw.write(text)
+        if (count < cutAfter && count < endAfter) write(text)
         else if (count === endAfter) raw.end()
         else if (count === cutAfter) {
-          if (faults.cutInsideLine) raw.write(text.slice(0, text.length / 2))
+          if (faults.cutInsideLine) write(text.slice(0, text.length / 2))
           // What was written goes out before the connection is cut.
           setTimeout(() => raw.socket?.destroy(), 20)
         }

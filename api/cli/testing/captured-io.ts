@@ -1,0 +1,36 @@
+// Streams for a command that runs inside a test: what it prints is kept as text.
+import { Readable, Writable } from 'node:stream'
+import type { Io } from '../command.ts'
+import { run } from '../run.ts'
+
+class Captured extends Writable {
+  text = ''
+  isTTY?: boolean
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk
+    done()
+  }
+}
+
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** `suanpan ...argv` in this process. */
+export async function runCaptured(
+  argv: readonly string[],
+  { env = {}, input = '', tty = false }: { env?: NodeJS.ProcessEnv; input?: string; tty?: boolean } = {},
+): Promise<Ran> {
+  const stdout = new Captured()
+  const stderr = new Captured()
+  if (tty) {
+    stdout.isTTY = true
+    stderr.isTTY = true
+  }
+  const io: Io = { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, env }
+  const code = await run(argv, io)
+  return { code, out: stdout.text, err: stderr.text }
+}

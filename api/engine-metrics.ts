@@ -1,0 +1,120 @@
+// What Prometheus sees of the engine. Fed by commits and scrapes only: nothing is counted per command.
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { CommitStats } from '../actors/lane.ts'
+import type { RunningEngine } from './compose.ts'
+
+export interface EngineMetrics {
+  committed(slot: number, shard: number, stats: CommitStats): void
+  quarantined(): void
+  threadEnded(): void
+  /** Gauges that are read when somebody asks. */
+  watch(engine: RunningEngine): void
+}
+
+export function engineMetrics(registry: Registry): EngineMetrics {
+  const registers = [registry]
+  const labelNames = ['worker', 'shard'] as const
+  const commands = new Counter({
+    name: 'suanpan_commands_total',
+    help: 'Commands decided and committed.',
+    labelNames,
+    registers,
+  })
+  const rows = new Counter({
+    name: 'suanpan_journal_rows_total',
+    help: 'Journal rows committed.',
+    labelNames,
+    registers,
+  })
+  const bytes = new Counter({
+    name: 'suanpan_journal_bytes_total',
+    help: 'Bytes of journal rows sent by COPY.',
+    labelNames,
+    registers,
+  })
+  const outcomes = new Counter({
+    name: 'suanpan_outcomes_total',
+    help: 'Committed decisions by code: posted, pending, a refusal, or replayed for the first answer again.',
+    labelNames: ['code'],
+    registers,
+  })
+  const batch = new Histogram({
+    name: 'suanpan_batch_commands',
+    help: 'Commands in one commit.',
+    labelNames,
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+    registers,
+  })
+  const commitTime = new Histogram({
+    name: 'suanpan_commit_seconds',
+    help: 'From the first byte of a commit to its durable end.',
+    labelNames,
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30],
+    registers,
+  })
+  const residents = new Gauge({
+    name: 'suanpan_resident_accounts',
+    help: 'Accounts and cells in memory.',
+    labelNames,
+    registers,
+  })
+  const quarantined = new Counter({
+    name: 'suanpan_quarantined_total',
+    help: 'Commands given up after they failed twice.',
+    registers,
+  })
+  const ended = new Counter({
+    name: 'suanpan_worker_ends_total',
+    help: 'Worker threads that ended and were replaced.',
+    registers,
+  })
+  return {
+    committed: (slot, shard, stats) => {
+      const labels = { worker: slot, shard }
+      commands.inc(labels, stats.commands)
+      rows.inc(labels, stats.rows)
+      bytes.inc(labels, stats.bytes)
+      batch.observe(labels, stats.commands)
+      commitTime.observe(labels, stats.commitMs / 1000)
+      residents.set(labels, stats.residents)
+      for (const [code, count] of Object.entries(stats.outcomes)) outcomes.inc({ code }, count)
+    },
+    quarantined: () => quarantined.inc(),
+    threadEnded: () => ended.inc(),
+    watch: (engine) => {
+      new Gauge({
+        name: 'suanpan_queue_commands',
+        help: 'Commands in the mailboxes: waiting or not yet committed.',
+        registers,
+        collect() {
+          this.set(engine.queueDepth())
+        },
+      })
+      new Gauge({
+        name: 'suanpan_unanswered_commands',
+        help: 'Commands whose client still waits.',
+        registers,
+        collect() {
+          this.set(engine.waiting())
+        },
+      })
+      new Gauge({
+        name: 'suanpan_ready',
+        help: '1 when every partition is hosted and commands are taken.',
+        registers,
+        collect() {
+          this.set(engine.ready() ? 1 : 0)
+        },
+      })
+      new Gauge({
+        name: 'suanpan_worker_utilization',
+        help: 'Share of the time since the last scrape that the event loop of a worker was busy.',
+        labelNames: ['worker'],
+        registers,
+        collect() {
+          for (const { slot, share } of engine.utilizations()) this.set({ worker: slot }, share)
+        },
+      })
+    },
+  }
+}

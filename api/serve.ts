@@ -1,0 +1,135 @@
+// The server's main: configuration, database, engine, HTTP, and an orderly end. A composition root.
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import closeWithGrace from 'close-with-grace'
+import { pino } from 'pino'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { type EmbeddedPostgres, startEmbedded } from '../adapters/embedded/embedded.ts'
+import { shownUrl } from '../adapters/postgres/connect.ts'
+import { type RunningEngine, startEngine } from './compose.ts'
+import { type Config, type Environment, readConfig } from './config.ts'
+import { engineMetrics } from './engine-metrics.ts'
+import { createServer } from './http/server.ts'
+
+export interface ServeOptions {
+  /** Ends the sessions of a former host that hangs, instead of refusing to start. */
+  readonly takeOver?: boolean
+}
+
+export interface Serving {
+  readonly url: string
+  readonly engine: RunningEngine
+  close(): Promise<void>
+}
+
+/** SIGTERM has so long: not ready, stop intake, drain, commit, release. */
+const closeMs = 9500
+
+/** Serves until a signal ends the process. Throws ConfigError or a fault with a text for people. */
+export async function serve(env: Environment, options: ServeOptions = {}): Promise<void> {
+  const config = readConfig(env)
+  // On stderr: stdout belongs to people.
+  const log = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  )
+  const serving = await startServing(config, log, options)
+  process.stdout.write(welcome(serving))
+  closeWithGrace({ delay: closeMs, logger: false }, async ({ signal, err }) => {
+    if (err !== undefined) log.fatal({ err }, 'the server ends after an error')
+    else log.info({ signal }, 'the server stops')
+    await serving.close()
+    log.info('the server has stopped')
+  })
+  void serving.engine.dethroned.then((why) => {
+    log.fatal({ why }, 'another process took over; this one ends')
+    process.exit(1)
+  })
+}
+
+/** Starts everything and listens. What was started is stopped again if a later step fails. */
+export async function startServing(config: Config, log: pino.Logger, options: ServeOptions = {}): Promise<Serving> {
+  if (config.redisUrl !== undefined) {
+    throw new Error(
+      'REDIS_URL is set, but this version has no Redis mailbox yet: unset it to use the mailbox in memory',
+    )
+  }
+  const ends: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const end of ends.splice(0).reverse())
+      await end().catch((err: unknown) => log.error({ err }, 'a part did not stop in order'))
+  }
+  try {
+    const urls = config.databaseUrls ?? [await startDatabase(config, log, ends)]
+    const registry = new Registry()
+    collectDefaultMetrics({ register: registry, prefix: 'suanpan_process_' })
+    const metrics = engineMetrics(registry)
+    const engine = await startEngine({
+      urls,
+      workers: config.workers,
+      partitions: config.partitions,
+      timeZone: config.businessTimezone,
+      deadlineMs: config.deadlineMs,
+      houseAutoOpen: config.houseAutoOpen,
+      segmentRowsMax: config.segmentRowsMax,
+      residentAccountsMax: config.residentAccountsMax,
+      takeOver: options.takeOver ?? false,
+      log: (level, message, fields) => log[level](fields, message),
+      onCommit: metrics.committed,
+      onQuarantine: metrics.quarantined,
+      onThreadEnd: metrics.threadEnded,
+    })
+    ends.push(() => engine.close())
+    metrics.watch(engine)
+    const app = await createServer({ engine, reads: engine.reads, registry, log, version: packageVersion() })
+    ends.push(() => app.close())
+    const url = await app.listen({ port: config.port, host: config.host })
+    const { id, partitions, timeZone, created } = engine.ledger
+    log.info(
+      { ledger: id, partitions, timeZone, created, workers: config.workers, shards: urls.map(shownUrl), url },
+      'serving',
+    )
+    return { url, engine, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function startDatabase(config: Config, log: pino.Logger, ends: (() => Promise<void>)[]): Promise<string> {
+  const embedded: EmbeddedPostgres = await startEmbedded({
+    dataDir: config.dataDir,
+    binDir: config.pgBin,
+    log: (message) => log.info({ part: 'postgres' }, message),
+  })
+  ends.push(() => embedded.stop())
+  log.info({ version: embedded.version, adopted: embedded.adopted, dataDir: config.dataDir }, 'embedded Postgres is up')
+  return embedded.url
+}
+
+function welcome({ url, engine }: Serving): string {
+  const { partitions, created } = engine.ledger
+  return `
+Suanpan serves at ${url} (${created ? 'a new ledger' : 'an existing ledger'} of ${partitions} partitions; API: ${url}/docs)
+Try it from another terminal:
+
+  curl -s ${url}/v1/transactions -H 'content-type: application/json' \\
+    -d '{"id":"welcome-1","type":"credit","account":"cust-42:points","asset":"POINTS","amount":"100"}'
+  curl -s ${url}/v1/accounts/cust-42:points
+
+`
+}
+
+/** From the nearest package.json above: sources and the emitted copy share it. */
+export function packageVersion(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    try {
+      return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
+    } catch (error) {
+      if (dirname(folder) === folder) throw error
+      folder = dirname(folder)
+    }
+  }
+}

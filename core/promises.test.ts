@@ -1,0 +1,285 @@
+// The promises of DESIGN section 1 that the pure domain keeps by itself, over random histories: every command refers to few accounts and few
+// ids, so that ids are used again, holds are captured twice, refunds meet what others left, and holds run out in between.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type AccountRef, available } from './account.ts'
+import { apply } from './apply.ts'
+import type { Command } from './command.ts'
+import type { Decision } from './decide.ts'
+import { snapshot, TestLedger } from './testing/ledger.ts'
+import type { Decided } from './transaction.ts'
+
+interface Step {
+  readonly command: Command
+  readonly waitMs: number
+}
+
+const id = fc.integer({ min: 0, max: 24 }).map(String)
+const amount = fc.oneof(
+  fc.integer({ min: 1, max: 40 }).map(String),
+  fc.constantFrom('0.01', '9.99', '10.5', '0.001', '92233720368547758.07', '92233720368547758.08'),
+)
+const account = fc.constantFrom('c:a', 'c:b', 'c:loan', 'c:p', 'c:q', 'c:none')
+const house = fc.constantFrom('house:x', 'house:y')
+const any = fc.oneof({ weight: 3, arbitrary: account }, { weight: 1, arbitrary: house })
+const asset = fc.option(fc.constantFrom('CNY', 'POINTS', 'USD', 'XXX'), { nil: undefined, freq: 2 })
+const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
+const is = <T extends Command['type']>(type: T) => fc.constant(type)
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ type: is('credit'), id, account, amount, from: any, asset }) },
+  { weight: 4, arbitrary: fc.record({ type: is('debit'), id, account, amount, to: any, asset }) },
+  { weight: 2, arbitrary: fc.record({ type: is('transfer'), id, from: any, to: any, amount, asset }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: is('hold'),
+      id,
+      account,
+      amount,
+      to: any,
+      asset,
+      expiresIn: some(fc.integer({ min: 0, max: 9 })),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: is('capture'), id, account, hold: id, amount: some(amount), final: fc.boolean() }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: is('release'), id, account, hold: id }) },
+  { weight: 4, arbitrary: fc.record({ type: is('refund'), id, account, of: id, amount: some(amount) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: is('postings'),
+      id,
+      asset,
+      transfers: fc.array(fc.record({ from: any, to: any, amount, asset }), { minLength: 1, maxLength: 5 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: is('change'),
+      id: id.map((n) => `!c${n}`),
+      account,
+      status: some(fc.constantFrom('open', 'open', 'frozen', 'closed')),
+      overdraft: some(fc.constantFrom('0', '5', '100')),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: is('expire'), id: id.map((n) => `!e${n}`), account: any }) },
+)
+
+const openings: readonly Command[] = [
+  { type: 'open', id: '!1', account: 'c:a', asset: 'CNY', overdraft: '0', normal: 'credit' },
+  { type: 'open', id: '!2', account: 'c:b', asset: 'CNY', overdraft: '20', normal: 'credit' },
+  { type: 'open', id: '!3', account: 'c:loan', asset: 'CNY', overdraft: '0', normal: 'debit' },
+  { type: 'credit', id: '!4', account: 'c:a', amount: '100', from: 'house:x' },
+]
+
+/** Steps of zero milliseconds and of whole seconds: a hold runs out on the very millisecond of a command. */
+const history: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.record({ command, waitMs: fc.constantFrom(0, 0, 1, 1000, 3000) }),
+  { minLength: 20, maxLength: 120 },
+)
+
+function opened(): TestLedger {
+  return new TestLedger().accept(...openings)
+}
+
+function play(
+  ledger: TestLedger,
+  steps: readonly Step[],
+  each: (decision: Decision, step: Step) => void = () => {},
+): TestLedger {
+  for (const step of steps) each(ledger.wait(step.waitMs).post(step.command), step)
+  return ledger
+}
+
+const check = (runs: number, property: (steps: readonly Step[]) => void) =>
+  fc.assert(fc.property(history, property), { numRuns: runs })
+
+test('P4: after every decision the balances of each asset sum to zero', () => {
+  check(150, (steps) => {
+    const ledger = opened()
+    play(ledger, steps, () => {
+      const sums = new Map<string, bigint>()
+      for (const { asset, balance } of ledger.state.accounts.values()) {
+        sums.set(asset.code, (sums.get(asset.code) ?? 0n) + balance)
+      }
+      for (const [code, sum] of sums) assert.equal(sum, 0n, code)
+    })
+  })
+})
+
+test('P3: nothing but a lower limit takes an available amount below zero, or further below', () => {
+  check(150, (steps) => {
+    const ledger = opened()
+    const before = new Map<string, bigint>()
+    play(ledger, steps, (_decision, { command }) => {
+      for (const [name, account] of ledger.state.accounts) {
+        const now = available(account)
+        const floor = before.get(name) ?? 0n
+        const limited = command.type === 'change' && command.account === account.id
+        if (account.key > 0 && !limited) assert.ok(now >= 0n || now >= floor, `${name}: ${floor} -> ${now}`)
+        before.set(name, now)
+      }
+    })
+  })
+})
+
+test("P5: each account's rows are numbered without gaps and carry the balance and held amount after them", () => {
+  check(150, (steps) => {
+    const ledger = play(opened(), steps)
+    const accounts = new Map<number, { seq: number; balance: bigint; held: bigint }>()
+    const step = (key: number, seq: number, change: bigint, heldChange: bigint, balance: bigint, held: bigint) => {
+      const account = accounts.get(key) ?? { seq: 0, balance: 0n, held: 0n }
+      accounts.set(key, account)
+      account.seq += 1
+      account.balance += change
+      account.held += heldChange
+      assert.deepEqual({ seq, balance, held }, account)
+    }
+    for (const { rows } of ledger.journal) {
+      for (const { kind, amount, from, fromSeq, fromBalance, fromHeld, to, toSeq, toBalance, toHeld } of rows) {
+        const reserving = kind === 'hold' || kind === 'release' || kind === 'expire'
+        const heldChange = kind === 'hold' ? amount : reserving || kind === 'capture' ? -amount : 0n
+        if (from !== undefined && fromSeq > 0) {
+          step(from.key, fromSeq, reserving ? 0n : -amount, heldChange, fromBalance, fromHeld)
+        }
+        if (to !== undefined && toSeq > 0) step(to.key, toSeq, amount, 0n, toBalance, toHeld)
+      }
+    }
+    for (const { key, seq, balance, held } of ledger.state.accounts.values()) {
+      assert.deepEqual({ seq, balance, held }, accounts.get(key) ?? { seq: 0, balance: 0n, held: 0n })
+    }
+  })
+})
+
+test('what is held is the sum of what is left of the open holds, and no hold outlives its time on an account that is touched', () => {
+  check(150, (steps) => {
+    const ledger = opened()
+    play(ledger, steps, (_decision, { command }) => {
+      for (const { id, held, holds } of ledger.state.accounts.values()) {
+        let sum = 0n
+        for (const { remaining, amount, expiresAt } of holds.values()) {
+          assert.ok(remaining > 0n && remaining <= amount)
+          sum += remaining
+          const touched = 'account' in command && command.account === id && command.type !== 'open'
+          if (touched && !id.startsWith('house:')) assert.ok(expiresAt === undefined || expiresAt > ledger.now)
+        }
+        assert.equal(held, sum)
+      }
+    })
+  })
+})
+
+test('refunds and captures are never above what they refer to', () => {
+  check(150, (steps) => {
+    const ledger = play(opened(), steps)
+    const wholes = new Map<string, { amount: bigint; legs: number }>()
+    for (const { idKey, rows } of ledger.journal) {
+      const moved = rows.filter(
+        ({ kind, code }) => code === 0 && !['open', 'release', 'change', 'tombstone'].includes(kind),
+      )
+      wholes.set(idKey, { amount: moved.reduce((sum, { amount }) => sum + amount, 0n), legs: moved.length })
+    }
+    for (const { rows } of ledger.journal) {
+      for (const { kind, amount, link } of rows) {
+        if (link === undefined || kind === 'tombstone') continue
+        const whole = wholes.get(link)
+        assert.ok(whole !== undefined)
+        whole.amount -= amount
+        assert.ok(whole.amount >= 0n, `${kind}: ${whole.amount} left`)
+      }
+    }
+  })
+})
+
+test('P2: a command sent again, at once or at any later point, gets its first decision and changes nothing', () => {
+  fc.assert(
+    fc.property(history, fc.array(fc.nat(), { maxLength: 10 }), (steps, picks) => {
+      const ledger = opened()
+      const decided: Decided[] = []
+      const repeat = (one: Decided) => {
+        const journaled = ledger.journal.length
+        const again = ledger.post(one.command)
+        assert.ok(again.kind === 'repeated')
+        assert.equal(again.decided, one)
+        assert.ok(ledger.journal.slice(journaled).every(({ command }) => command.type === 'expire'))
+      }
+      play(ledger, steps, (decision) => {
+        if (decision.kind === 'decided') decided.push(decision.decided)
+        const pick = picks[decided.length % Math.max(1, picks.length)]
+        const one = pick === undefined ? undefined : decided[pick % Math.max(1, decided.length)]
+        if (one !== undefined) repeat(one)
+      })
+      const before = snapshot(ledger.state)
+      // Expiries due by now were written by the commands of the last moment or are by this.
+      for (const one of decided) repeat(one)
+      const after = snapshot(ledger.state)
+      if (ledger.journal.at(-1)?.command.type !== 'expire') assert.equal(after, before)
+      for (const one of decided.toReversed()) repeat(one)
+      assert.equal(snapshot(ledger.state), after)
+    }),
+    { numRuns: 150 },
+  )
+})
+
+test('P7: replaying the journal gives the same state, from live rows and from rows as they are stored', () => {
+  check(150, (steps) => {
+    const ledger = play(opened(), steps)
+    for (const form of [(decided: Decided) => decided, asStored]) {
+      const { state } = new TestLedger()
+      for (const decided of ledger.journal) apply(state, form(decided))
+      assert.equal(accountsOf(state), accountsOf(ledger.state))
+      assert.deepEqual(
+        [state.time, state.pseq, state.accountsOpened, state.remembered.size],
+        [ledger.state.time, ledger.state.pseq, ledger.state.accountsOpened, ledger.state.remembered.size],
+      )
+    }
+  })
+})
+
+const accountsOf = ({ accounts }: TestLedger['state']): string =>
+  JSON.stringify(
+    [...accounts].map(([name, { holds, asset, ...account }]) => [
+      name,
+      account,
+      asset.code,
+      [...holds.values()].map(({ to, ...hold }) => ({ ...hold, to: to.key })),
+    ]),
+    texts,
+  )
+
+/** Rows name plain references, as read from the journal. */
+function asStored(decided: Decided): Decided {
+  const plain = (ref: AccountRef | undefined): AccountRef | undefined =>
+    ref === undefined ? undefined : { key: ref.key, id: ref.id, asset: { ...ref.asset }, normal: ref.normal }
+  const [first, ...rest] = decided.rows.map((row) => ({ ...row, from: plain(row.from), to: plain(row.to) }))
+  assert.ok(first !== undefined)
+  return { ...decided, rows: [first, ...rest] }
+}
+
+test('a decision does not depend on what the partition has forgotten of closed business', () => {
+  check(60, (steps) => {
+    const whole = opened()
+    const forgetful = opened()
+    const used = new Set<string>()
+    for (const { command, waitMs } of steps) {
+      whole.wait(waitMs)
+      forgetful.wait(waitMs)
+      // Only new ids that refer to nothing: whatever is remembered must not matter to them.
+      if (used.has(command.id) || 'hold' in command || 'of' in command) continue
+      used.add(command.id)
+      forgetful.state.remembered.clear()
+      const expected = whole.post(command)
+      const decision = forgetful.post(command)
+      assert.equal(JSON.stringify(decision, texts), JSON.stringify(expected, texts))
+    }
+  })
+})
+
+const texts = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? `${value}n` : value instanceof Map ? [...value] : value

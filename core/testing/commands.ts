@@ -1,0 +1,102 @@
+// Commands for tests: what a row does not name is unremarkable.
+import type {
+  Capture,
+  ChangeAccount,
+  Credit,
+  Debit,
+  ExpireHolds,
+  OpenAccount,
+  PlaceHold,
+  Posting,
+  Postings,
+  Refund,
+  Release,
+  Transfer,
+} from '../command.ts'
+
+type Given<C> = Partial<Omit<C, 'type'>>
+
+export const settlement = 'house:settlement:default'
+
+export const debit = (given: Given<Debit> = {}): Debit => ({
+  type: 'debit',
+  id: 'd',
+  account: 'c:cash',
+  amount: '10',
+  to: settlement,
+  ...given,
+})
+export const credit = (given: Given<Credit> = {}): Credit => ({
+  type: 'credit',
+  id: 'c',
+  account: 'c:cash',
+  amount: '10',
+  from: settlement,
+  ...given,
+})
+export const transfer = (given: Given<Transfer> = {}): Transfer => ({
+  type: 'transfer',
+  id: 't',
+  from: 'c:cash',
+  to: 'c:save',
+  amount: '10',
+  ...given,
+})
+export const hold = (given: Given<PlaceHold> = {}): PlaceHold => ({
+  type: 'hold',
+  id: 'h',
+  account: 'c:cash',
+  amount: '10',
+  to: settlement,
+  ...given,
+})
+export const capture = (given: Given<Capture> = {}): Capture => ({
+  type: 'capture',
+  id: 'cap',
+  account: 'c:cash',
+  hold: 'h',
+  final: true,
+  ...given,
+})
+export const release = (given: Given<Release> = {}): Release => ({
+  type: 'release',
+  id: 'rel',
+  account: 'c:cash',
+  hold: 'h',
+  ...given,
+})
+export const refund = (given: Given<Refund> = {}): Refund => ({
+  type: 'refund',
+  id: 'ref',
+  account: 'c:cash',
+  of: 'd',
+  ...given,
+})
+export const leg = (from: string, to: string, amount = '10', asset?: string): Posting => ({ from, to, amount, asset })
+export const postings = (transfers: readonly Posting[], given: Given<Postings> = {}): Postings => ({
+  type: 'postings',
+  id: 'p',
+  transfers,
+  ...given,
+})
+export const open = (given: Given<OpenAccount> = {}): OpenAccount => ({
+  type: 'open',
+  id: '!o',
+  account: 'c:new',
+  asset: 'CNY',
+  overdraft: '0',
+  normal: 'credit',
+  ...given,
+})
+export const change = (given: Given<ChangeAccount> = {}): ChangeAccount => ({
+  type: 'change',
+  id: '!ch',
+  account: 'c:cash',
+  ...given,
+})
+export const expire = (given: Given<ExpireHolds> = {}): ExpireHolds => ({
+  type: 'expire',
+  id: '!e',
+  account: 'c:cash',
+  ...given,
+})

@@ -1,0 +1,116 @@
+// Runs the tests: `node --import tsx test.ts [--unit] [part of a path ..]`. node:test on Node 20 finds no .ts files by itself and calls that a
+// success, so the files are listed here, and too few tests are a failure.
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { relative, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { parseArgs, styleText } from 'node:util'
+
+type TestEvent = { readonly type: string; readonly data: Readonly<Record<string, unknown>> }
+
+const folders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf', 'examples']
+/** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
+const testsAtLeast = { all: 60, unit: 60 }
+const slowestShown = 10
+
+const phases = [
+  { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 120_000 },
+  // They start databases and measure recovery times: two at once would measure each other.
+  { name: 'int', concurrency: 1, timeoutMs: 300_000 },
+] as const
+
+const { values, positionals } = parseArgs({ options: { unit: { type: 'boolean' } }, allowPositionals: true })
+
+const root = import.meta.dirname
+const isTest = (path: string): boolean => path.endsWith('.test.ts') && !/(^|\/)(node_modules|dist)\//.test(path)
+const isInt = (path: string): boolean => path.endsWith('.int.test.ts')
+const files = [
+  ...readdirSync(root),
+  ...folders.flatMap((folder) =>
+    readdirSync(resolve(root, folder), { recursive: true }).map((path) => `${folder}/${path}`),
+  ),
+]
+  .filter((path) => isTest(path) && !(values.unit && isInt(path)))
+  .filter((path) => positionals.length === 0 || positionals.some((part) => path.includes(part)))
+  .sort()
+
+/** Sums of what node:test says at the end of each phase: tests, suites, pass, fail, cancelled, skipped, todo, duration_ms. */
+const totals = new Map<string, number>()
+const ended = new Map<string, { readonly durationMs: number; readonly failure: string | undefined }>()
+const begun = new Map<string, Set<string>>()
+const unfinished = new Map<string, Set<string>>()
+const problems: string[] = []
+
+/** The events of both phases as those of one run. */
+async function* events(): AsyncGenerator<TestEvent> {
+  for (const { name, concurrency, timeoutMs } of phases) {
+    const chosen = files.filter((path) => isInt(path) === (name === 'int'))
+    if (chosen.length === 0) continue
+    // The limit is on a whole file: one whose tests are over but whose timers or connections live on fails too.
+    const stream: AsyncIterable<TestEvent> = run({
+      files: chosen.map((path) => resolve(root, path)),
+      concurrency,
+      timeout: timeoutMs,
+    })
+    for await (const event of stream) {
+      note(event)
+      if (!isTotal(event)) yield event
+    }
+  }
+  for (const [name, total] of totals)
+    yield { type: 'test:diagnostic', data: { nesting: 0, message: `${name} ${Math.round(total)}` } }
+}
+
+const totalPattern = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/
+const isTotal = ({ type, data }: TestEvent): boolean =>
+  type === 'test:diagnostic' && data.file === undefined && totalPattern.test(String(data.message))
+
+function note(event: TestEvent): void {
+  const { type, data } = event
+  if (isTotal(event)) {
+    const [, name = '', number] = totalPattern.exec(String(data.message)) ?? []
+    totals.set(name, (totals.get(name) ?? 0) + Number(number))
+  }
+  if (typeof data?.file !== 'string') return
+  const path = relative(root, data.file)
+  const name = String(data.name)
+  if (name !== data.file) {
+    if (type === 'test:dequeue')
+      for (const names of [begun, unfinished]) names.set(path, (names.get(path) ?? new Set()).add(name))
+    if (type === 'test:complete') unfinished.get(path)?.delete(name)
+  } else if (type === 'test:complete') {
+    const details = data.details as { readonly duration_ms: number; readonly error?: { readonly failureType?: string } }
+    ended.set(path, { durationMs: details.duration_ms, failure: details.error && String(details.error.failureType) })
+  }
+}
+
+if (files.length === 0) {
+  console.error('no test file has such a name')
+  process.exit(1)
+}
+await pipeline(Readable.from(events()), new spec(), process.stdout, { end: false })
+
+const count = (...names: readonly string[]): number => names.reduce((sum, name) => sum + (totals.get(name) ?? 0), 0)
+const floor = positionals.length > 0 ? 1 : values.unit ? testsAtLeast.unit : testsAtLeast.all
+const failed = count('fail', 'cancelled')
+if (count('pass') < floor) problems.push(`only ${count('pass')} tests passed, at least ${floor} must be there`)
+
+for (const [path, { failure }] of ended) {
+  if (failure === undefined && !begun.has(path)) problems.push(`${path} holds no test`)
+  if (failure === 'testTimeoutFailure')
+    problems.push(
+      `${path} was stopped after its time limit in: ${[...(unfinished.get(path) ?? [])].join(', ') || '(its tests were over)'}`,
+    )
+}
+
+console.log(`\nslowest of ${files.length} files, in seconds:`)
+for (const [path, { durationMs }] of [...ended]
+  .sort((a, b) => b[1].durationMs - a[1].durationMs)
+  .slice(0, slowestShown))
+  console.log(`  ${(durationMs / 1000).toFixed(1).padStart(6)}  ${path}`)
+for (const problem of problems) console.log(styleText('red', `✖ ${problem}`))
+console.log(`\n${count('pass')} passed, ${failed} failed, ${count('skipped', 'todo')} skipped`)
+if (failed > 0 || problems.length > 0) process.exitCode = 1
