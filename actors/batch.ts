@@ -5,17 +5,15 @@ import { apply } from '../core/apply.ts'
 import { refusalNumbers, refusalOf } from '../core/code.ts'
 import { commandTime, type Decision, decide, dueExpiries } from '../core/decide.ts'
 import type { IdKey } from '../core/identity.ts'
-import { accountName, type PartitionState, type Received } from '../core/partition.ts'
+import { accountName, type Received } from '../core/partition.ts'
 import type { Row, RowKind } from '../core/row.ts'
 import type { Decided } from '../core/transaction.ts'
 import { answerTo } from '../schemas/answer.ts'
 import { channelOf, detailOf } from '../schemas/detail.ts'
-import { rowFormat, rulesVersion, type TupleWriter } from '../schemas/journal-row.ts'
+import type { TupleWriter } from '../schemas/journal-row.ts'
 import type { Hosted } from './hosted.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
 import { type Position, positionText } from './position.ts'
-
-export { rowFormat, rulesVersion }
 
 /** A command with the ticket of whoever waits for its answer. */
 export interface Waiting extends Received {
@@ -353,6 +351,3 @@ function quarantineRow(received: Received): Row {
     link: undefined,
   }
 }
-
-/** For tests and `verify`: the state must be the one that `hosted` shows. */
-export const stateOf = (hosted: Hosted): Readonly<PartitionState> => hosted.state

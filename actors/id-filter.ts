@@ -11,7 +11,6 @@ export class IdFilter {
   readonly bits: Uint32Array
   /** Ids added. */
   count = 0
-  private readonly mask: number
 
   /** Size is the power of two at or above 16 bits an id, at least 1,024 bits. */
   constructor(ids: number, bits?: Uint32Array) {

@@ -5,7 +5,7 @@
 
 import { type IdKey, idKeyOf } from '../core/identity.ts'
 import { ownerOfCommand } from '../core/owner.ts'
-import type { Received, Rules } from '../core/partition.ts'
+import { accountName, type Received, type Rules } from '../core/partition.ts'
 import { decodeFrame } from '../schemas/frame.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
 import { Batch, CommandFailed, type Waiting } from './batch.ts'
@@ -308,9 +308,9 @@ export class Lane {
       const { remembered, accounts } = hosted.state
       const one = remembered.get(key)
       if (one === undefined || (one.lastUsed ?? 0) > batch.number) continue
-      const command = one.decided?.command
       // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
-      if (command?.type === 'hold' && accounts.get(command.account)?.holds.has(key)) continue
+      const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
+      if (held !== undefined && accounts.get(accountName(held.id, held.asset.code))?.holds.has(key)) continue
       remembered.delete(key)
     }
   }

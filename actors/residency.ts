@@ -176,6 +176,7 @@ function forgetHouse(hosted: Hosted, id: string): void {
 }
 
 function forgetCell(hosted: Hosted, cell: Account): void {
+  for (const key of cell.holds.keys()) hosted.state.remembered.delete(key)
   hosted.cellsByKey.delete(cell.key)
   hosted.state.accounts.delete(accountName(cell.id, cell.asset.code))
 }

@@ -15,7 +15,6 @@ import { HostLock } from '../adapters/postgres/host-lock.ts'
 import { PostgresReads } from '../adapters/postgres/reads.ts'
 import { keepSegments } from '../adapters/postgres/segments.ts'
 import { systemClock, systemTimers } from '../adapters/system/system.ts'
-import type { Asset } from '../core/asset.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
 

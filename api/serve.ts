@@ -101,7 +101,7 @@ async function startDatabase(config: Config, log: pino.Logger, ends: (() => Prom
   const embedded: EmbeddedPostgres = await startEmbedded({
     dataDir: config.dataDir,
     binDir: config.pgBin,
-    log: (message) => log.info({ part: 'postgres' }, message),
+    log: (message, fields) => log.info({ part: 'postgres', ...fields }, message),
   })
   ends.push(() => embedded.stop())
   log.info({ version: embedded.version, adopted: embedded.adopted, dataDir: config.dataDir }, 'embedded Postgres is up')

@@ -96,7 +96,9 @@ function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided
   moveTo(account, row.fromSeq, account.balance, row.fromBalance, account.held + amount, row.fromHeld)
   if (account.holds.has(idKey)) violated('held_once', { id: command.id })
   const expiresAt = facts?.expiresAt
-  account.holds.set(idKey, { idKey, id: command.id, to, amount, remaining: amount, expiresAt })
+  // Named, not held on to: the receiver may be a live account, which would then outlive its passivation.
+  const receiver: AccountRef = { key: to.key, id: to.id, asset: to.asset, normal: to.normal }
+  account.holds.set(idKey, { idKey, id: command.id, to: receiver, amount, remaining: amount, expiresAt })
   if (account.nextExpiryAt !== undefined && expiresAt !== undefined && expiresAt < account.nextExpiryAt) {
     account.nextExpiryAt = expiresAt
   }

@@ -48,8 +48,6 @@ const keysPerPartition = 2 ** 40
 export const accountKey = (partition: number, n: number, accountId: string): number =>
   (partition * keysPerPartition + n) * (isHouse(accountId) ? -1 : 1)
 
-export const partitionOfKey = (key: number): number => Math.floor(Math.abs(key) / keysPerPartition)
-
 /**
  * Name in `PartitionState.accounts`: the id, and for a house cell also the asset, of which it has one each. Names of cells are kept:
  * gluing and hashing a new string cost 140 ns, finding the old one 35 ns, three times a debit.

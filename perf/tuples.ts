@@ -1,69 +1,20 @@
-// Made-up rows for the two yardsticks, encoded before the clock starts.
+// Made-up rows for the reference yardstick, encoded before the clock starts.
 import { randomBytes } from 'node:crypto'
-import { idKeyFromBytes } from '../core/identity.ts'
-import type { AccountRef } from '../core/account.ts'
-import type { Row } from '../core/row.ts'
-import { TupleWriter, postgresEpochMs } from '../schemas/journal-row.ts'
+import { postgresEpochMs } from '../schemas/journal-row.ts'
 
-/** Journal rows of plain debits by random accounts of `accounts`, as the engine writes them; keys and numbers continue from call to call. */
-export function journalBatches(options: { batches: number; rows: number; accounts: number; partitions: number; nowMs: number }): Buffer[] {
-  const asset = { code: 'CNY', scale: 2, autoOpen: false }
-  const seqs = new Float64Array(options.accounts)
-  const pseqs = new Float64Array(options.partitions)
-  const refs: AccountRef[] = Array.from({ length: options.accounts }, (_, i) => ({
-    key: (i % options.partitions) * 2 ** 40 + 1_000_000 + i,
-    id: `cust-${i}:cash`,
-    asset,
-    normal: 'credit',
-  }))
-  const writer = new TupleWriter()
-  const batches: Buffer[] = []
-  let cellSeq = 0
-  for (let b = 0; b < options.batches; b++) {
-    // Grouped by partition, as a lane's commit is.
-    const picks = Array.from({ length: options.rows }, () => Math.floor(Math.random() * options.accounts))
-    picks.sort((x, y) => (x % options.partitions) - (y % options.partitions))
-    for (const pick of picks) {
-      const partition = pick % options.partitions
-      const from = refs[pick]
-      if (from === undefined) continue
-      seqs[pick] = (seqs[pick] ?? 0) + 1
-      pseqs[partition] = (pseqs[partition] ?? 0) + 1
-      cellSeq++
-      const row: Row = {
-        kind: 'debit',
-        leg: 0,
-        code: 0,
-        amount: 100n,
-        from,
-        fromSeq: seqs[pick] ?? 1,
-        fromBalance: 1_000_000n,
-        fromHeld: 0n,
-        to: { key: -(partition * 2 ** 40 + 1), id: 'house:settlement:default', asset, normal: 'credit' },
-        toSeq: cellSeq,
-        toBalance: BigInt(cellSeq) * 100n,
-        toHeld: 0n,
-        link: undefined,
-      }
-      writer.row(row, {
-        partition,
-        pseq: 1e12 + (pseqs[partition] ?? 0),
-        idKey: idKeyFromBytes(randomBytes(16)),
-        id: `bench-${b}-${cellSeq}`,
-        channel: undefined,
-        atMs: options.nowMs,
-        date: Math.floor(options.nowMs / 86_400_000),
-        detailHash: undefined,
-      })
-    }
-    batches.push(writer.take())
-  }
-  return batches
-}
+export const referenceTable = `
+  CREATE TABLE ref (id uuid, account bigint, seq bigint, amount bigint, balance bigint, kind smallint, at timestamptz);
+  CREATE UNIQUE INDEX ON ref (id);
+  CREATE INDEX ON ref (account, seq)`
 
-/** Tuples of `ref(id uuid, account bigint, seq bigint, amount bigint, balance bigint, kind smallint, at timestamptz)`. */
-export function referenceBatches(options: { batches: number; rows: number; accounts: number; nowMs: number }): Buffer[] {
-  const seqs = new Float64Array(options.accounts)
+/** Tuples of `ref`: random ids, random accounts out of `seqs.length`, whose numbers go on from call to call. */
+export function referenceBatches(options: {
+  batches: number
+  rows: number
+  seqs: Float64Array
+  nowMs: number
+}): Buffer[] {
+  const { seqs } = options
   const tupleBytes = 2 + 7 * 4 + 16 + 8 * 5 + 2
   const batches: Buffer[] = []
   for (let b = 0; b < options.batches; b++) {
@@ -76,14 +27,15 @@ export function referenceBatches(options: { batches: number; rows: number; accou
       o += 12
     }
     for (let r = 0; r < options.rows; r++) {
-      const account = Math.floor(Math.random() * options.accounts)
-      seqs[account] = (seqs[account] ?? 0) + 1
+      const account = Math.floor(Math.random() * seqs.length)
+      const seq = (seqs[account] ?? 0) + 1
+      seqs[account] = seq
       bytes.writeInt16BE(7, o)
       bytes.writeInt32BE(16, o + 2)
       ids.copy(bytes, o + 6, r * 16, r * 16 + 16)
       o += 22
       int8(BigInt(account))
-      int8(BigInt(seqs[account] ?? 1))
+      int8(BigInt(seq))
       int8(100n)
       int8(1_000_000n)
       bytes.writeInt32BE(2, o)
@@ -95,8 +47,3 @@ export function referenceBatches(options: { batches: number; rows: number; accou
   }
   return batches
 }
-
-export const referenceTable = `
-  CREATE TABLE ref (id uuid, account bigint, seq bigint, amount bigint, balance bigint, kind smallint, at timestamptz);
-  CREATE UNIQUE INDEX ON ref (id);
-  CREATE INDEX ON ref (account, seq)`

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { type EmbeddedOptions, type EmbeddedPostgres, startEmbedded } from './embedded.ts'
+import { type EmbeddedOptions, type EmbeddedPostgres, runningEmbedded, startEmbedded } from './embedded.ts'
 import { EmbeddedPostgresError } from './errors.ts'
 import { accountForPostgres } from './os-account.ts'
 import { isAlive, processesIn, waitUntil } from './processes.ts'
@@ -150,8 +150,10 @@ test('a second process is refused while the first lives, and does no harm', asyn
   const first = await owner(dataDir)
   await assert.rejects(start(dataDir), fails('in_use', new RegExp(`process ${first.child.pid} .*DATA_DIR`)))
   assert.deepEqual(await query(first.url, 'select 1 as n'), [{ n: 1 }])
+  assert.equal(await runningEmbedded(dataDir), first.url)
   await kill(first.child)
   await (await start(dataDir)).stop()
+  assert.equal(await runningEmbedded(dataDir), undefined)
 })
 
 test('Postgres killed under a living owner comes back at the same URL with its data', async () => {

@@ -4,6 +4,7 @@
 //   <dataDir>/postgres        the cluster (PGDATA), or a symlink to it; also holds the Unix socket
 //   <dataDir>/postgres.log    what Postgres prints
 //   <dataDir>/suanpan.lock/   who owns the data
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { addressFor, listening, portWithoutSockets, removeSocketDir } from './address.ts'
 import { findBinaries } from './binaries.ts'
@@ -21,6 +22,7 @@ import {
 import { keepRunning, type Log } from './keeper.ts'
 import { accountForPostgres, type OsAccount } from './os-account.ts'
 import { lockForOwner } from './owner-lock.ts'
+import { waitUntil } from './processes.ts'
 import { ask, launch, leftover, type RunningServer, recordedServer, stopServer, urlOf } from './server.ts'
 import { defaultSettings, type Settings, settingsFile } from './settings.ts'
 
@@ -56,6 +58,9 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>
 }
 
+/** How long a server that is starting, or stopping, is given before it counts as not there. */
+const beginningMs = 30_000
+
 /** Throws `EmbeddedPostgresError`. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const chosen = await accountForPostgres()
@@ -71,6 +76,25 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
     await lock.release()
     throw error
   }
+}
+
+/**
+ * The URL of the Postgres that runs over this data directory, whoever started it; undefined if none does. Takes nothing over: for reading
+ * beside a server.
+ */
+export async function runningEmbedded(dataDir: string): Promise<string | undefined> {
+  const cluster = await realpath(join(dataDir, 'postgres')).catch(() => undefined)
+  if (cluster === undefined) return undefined
+  let url: string | undefined
+  await waitUntil(async () => {
+    const recorded = await recordedServer(cluster)
+    if (recorded === undefined) return true
+    const address = { ...recorded.address, password: await passwordOf(cluster) }
+    const answer = await ask(address)
+    if (typeof answer === 'object' && answer.dataDirectory === cluster) url = urlOf(address)
+    return answer !== 'starting'
+  }, beginningMs)
+  return url
 }
 
 async function answers(cluster: string): Promise<boolean> {

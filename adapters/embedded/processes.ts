@@ -53,7 +53,7 @@ export function processesIn(directory: string): readonly number[] | undefined {
 /** Looks every few milliseconds until the condition holds; false when the time is up first. */
 export async function waitUntil(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
   const until = performance.now() + timeoutMs
-  for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.5, 100)) {
+  for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.5, 50)) {
     if (await condition()) return true
     if (performance.now() >= until) return false
     await sleep(pauseMs)

@@ -64,13 +64,18 @@ export async function loadFound(
       : client
           .query<StoredAccount>({ ...accountsQuery(openSegments), values: [accountIds, cellPartitions, cellIds] })
           .then((result) => result.rows),
-    accountIds.length === 0
-      ? []
-      : client.query<StoredHold>({ ...holdsQuery, values: [accountIds] }).then((result) => result.rows),
-    keys.length + accountIds.length === 0
+    accountIds.length + cellIds.length === 0
       ? []
       : client
-          .query<StoredRow>({ ...transactionsQuery, values: [keys.map(uuidText), accountIds] })
+          .query<StoredHold>({ ...holdsQuery, values: [accountIds, cellPartitions, cellIds] })
+          .then((result) => result.rows),
+    keys.length + accountIds.length + cellIds.length === 0
+      ? []
+      : client
+          .query<StoredRow>({
+            ...transactionsQuery,
+            values: [keys.map(uuidText), accountIds, cellPartitions, cellIds],
+          })
           .then((result) => result.rows),
   ])
   return assemble(accounts, holds, rows, keys, assets)
@@ -169,17 +174,25 @@ function accountsQuery(openSegments: readonly number[]): { name: string; text: s
   }
 }
 
+/** Keys of the accounts and cells that a batch asks for, as `asked_accounts`. */
+const askedAccounts = (first: number): string => `
+    asked_accounts AS MATERIALIZED (
+      SELECT a.key FROM suanpan.account a WHERE a.id = ANY ($${first}::text[])
+      UNION ALL
+      SELECT c.key FROM unnest($${first + 1}::smallint[], $${first + 2}::text[]) AS w(partition, id)
+        JOIN suanpan.cell c ON c.id = w.id AND c.partition = w.partition)`
+
 const holdsQuery = {
   name: 'holds',
   text: `
+    WITH ${askedAccounts(1)}
     SELECT h.id_key, h.key, h.id, h.to_key, coalesce(ta.id, tc.id) AS to_id, coalesce(ta.asset, tc.asset) AS to_asset,
            coalesce(ta.normal, 'credit') AS to_normal, h.amount, h.remaining,
            (extract(epoch FROM h.expires_at) * 1000)::bigint AS expires_ms
-      FROM suanpan.account a
+      FROM asked_accounts a
       JOIN suanpan.hold h ON h.key = a.key
       LEFT JOIN suanpan.account ta ON ta.key = h.to_key
       LEFT JOIN suanpan.cell tc ON tc.key = h.to_key
-     WHERE a.id = ANY ($1::text[])
      ORDER BY h.key, h.id_key`,
 }
 
@@ -187,10 +200,11 @@ const holdsQuery = {
 const transactionsQuery = {
   name: 'transactions',
   text: `
-    WITH asked AS MATERIALIZED (
+    WITH ${askedAccounts(2)},
+    asked AS MATERIALIZED (
       SELECT unnest($1::uuid[]) AS key
       UNION
-      SELECT h.id_key FROM suanpan.account a JOIN suanpan.hold h ON h.key = a.key WHERE a.id = ANY ($2::text[])
+      SELECT h.id_key FROM asked_accounts a JOIN suanpan.hold h ON h.key = a.key
     )
     SELECT j.* FROM asked JOIN suanpan.named_journal j ON j.id_key = asked.key
     UNION ALL

@@ -2,6 +2,7 @@
 // prints is made here, so that every command says it the same way.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import type { ClientError } from '../client/errors.ts'
+import type { RetryPolicy } from '../client/retry.ts'
 
 export const exitCodes = {
   /** Done as asked: every row is in the ledger, the ledger verifies. */
@@ -10,7 +11,7 @@ export const exitCodes = {
   no: 1,
   /** The arguments or the mapping file are wrong; nothing was done. */
   usage: 2,
-  /** The server cannot be reached, or the connection was lost for good. Run the same again. */
+  /** The server (of `serve` and `verify`: the database) cannot be reached, or the connection was lost for good. Run the same again. */
   unreachable: 3,
   /** The rows themselves stop it (they do not map, accounts or assets are missing); no transaction was sent. */
   stopped: 4,
@@ -22,7 +23,8 @@ export const exitCodesHelp = `Exit codes:
   0  done as asked: every row is in the ledger
   1  done, and the answer is no: rows declined or skipped, no such account, the ledger does not verify
   2  wrong arguments or mapping file
-  3  the server cannot be reached, or was lost for good: run the same again, nothing is posted twice
+  3  the server (serve, verify: the database) cannot be reached, or was lost for good: run the same again, nothing is
+     posted twice
   4  stopped before any transaction was sent: rows do not map, accounts or assets are missing`
 
 export interface Io {
@@ -30,6 +32,8 @@ export interface Io {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
   readonly env: NodeJS.ProcessEnv
+  /** How long `post` stays with a server that is away; tests are in a hurry. */
+  readonly retry?: RetryPolicy
 }
 
 /** An option as `parseArgs` takes it, and what the help says of it. */

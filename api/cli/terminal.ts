@@ -7,7 +7,9 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
 /** Colours `text` if the stream is a terminal and the user has not said NO_COLOR (https://no-color.org). */
 export const paint = (stream: Stream, env: NodeJS.ProcessEnv, style: Style, text: string): string =>
-  stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb' ? styleText(style, text) : text
+  stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb'
+    ? styleText(style, text, { validateStream: false })
+    : text
 
 const grouped = new Intl.NumberFormat('en-US')
 export const count = (value: number): string => grouped.format(value)

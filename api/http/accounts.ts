@@ -126,7 +126,9 @@ export function accountRoutes(instance: FastifyInstance, engine: Engine, reads: 
       },
     },
     async ({ query }, reply) => {
-      const page = await cursorChecked(reads.accountsOf(query.owner, { after: query.after, limit: limitOf(query.limit) }))
+      const page = await cursorChecked(
+        reads.accountsOf(query.owner, { after: query.after, limit: limitOf(query.limit) }),
+      )
       const accounts = page.items.map(accountText).join(',')
       answer(reply, 200, `{"accounts":[${accounts}],"next":${JSON.stringify(page.next)}}`)
     },
@@ -178,7 +180,8 @@ const limitOf = (limit: string | undefined): number => (limit === undefined ? li
 function versionOf(ifMatch: string | undefined): number | undefined {
   if (ifMatch === undefined || ifMatch === '*') return undefined
   const digits = /^(?:W\/)?("?)([0-9]{1,15})\1$/.exec(ifMatch)?.[2]
-  if (digits === undefined) throw new ProblemError(invalid('if-match', 'If-Match must be one version of the account, such as "3".'))
+  if (digits === undefined)
+    throw new ProblemError(invalid('if-match', 'If-Match must be one version of the account, such as "3".'))
   return Number(digits)
 }
 

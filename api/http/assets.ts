@@ -39,7 +39,10 @@ export function assetRoutes(instance: FastifyInstance, engine: Engine, intake: I
       })
       if (outcome === 'exists') {
         const opens = asset.autoOpen ? 'opening' : 'not opening'
-        refuse('asset_exists', `${asset.code} exists with scale ${asset.scale}, ${opens} by itself; assets are immutable.`)
+        refuse(
+          'asset_exists',
+          `${asset.code} exists with scale ${asset.scale}, ${opens} by itself; assets are immutable.`,
+        )
       }
       if (outcome === 'created') answer(reply, 201, assetText(asset), ['location', `/v1/assets/${asset.code}`])
       else answer(reply, 200, assetText(asset))

@@ -22,7 +22,8 @@ interface Item {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-const short = (items: readonly Item[]): unknown[] => items.map(({ index, http, body }) => [index, http, body['id'] ?? [body['code'], body['field']]])
+const short = (items: readonly Item[]): unknown[] =>
+  items.map(({ index, http, body }) => [index, http, body.id ?? [body.code, body.field]])
 
 /** Every kind of mistake between right items, and what comes of it. */
 const mixed = [
@@ -53,8 +54,17 @@ test('a JSON array: each item as the single call would be, spliced in byte for b
   assert.ok(answered.headers['x-request-id'])
   const items = JSON.parse(answered.body) as Item[]
   assert.deepEqual(short(items), expected)
-  assert.ok(answered.body.startsWith(`[{"index":0,"http":201,"replayed":false,"body":${acceptedBody({ ...debit('a'), type: 'debit', to: 'house:x' })}},`))
-  const single = await app.inject({ method: 'POST', url: '/v1/transactions', headers: { 'content-type': 'application/json' }, payload: JSON.stringify(mixed[1]) })
+  assert.ok(
+    answered.body.startsWith(
+      `[{"index":0,"http":201,"replayed":false,"body":${acceptedBody({ ...debit('a'), type: 'debit', to: 'house:x' })}},`,
+    ),
+  )
+  const single = await app.inject({
+    method: 'POST',
+    url: '/v1/transactions',
+    headers: { 'content-type': 'application/json' },
+    payload: JSON.stringify(mixed[1]),
+  })
   assert.deepEqual(items[1]?.body, JSON.parse(single.body))
   assert.equal((await post('[]')).body, '[]')
 })
@@ -74,7 +84,10 @@ test('NDJSON: the same as lines, with an end', async () => {
   const answered = await post(`${lines}\n\n{"id":"g","type":"deb`, 'application/x-ndjson')
   assert.equal(answered.statusCode, 200)
   assert.equal(answered.headers['content-type'], 'application/x-ndjson; charset=utf-8')
-  const told = answered.body.trimEnd().split('\n').map((line) => JSON.parse(line) as Item)
+  const told = answered.body
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Item)
   assert.ok(answered.body.endsWith('\n'))
   assert.deepEqual(told.pop(), { done: true, count: 9 })
   assert.deepEqual(short(told), [...expected, [8, 400, ['invalid', undefined]]])
@@ -89,21 +102,26 @@ test('items reach the engine in the order sent', async () => {
   await post(JSON.stringify(ids.map(debit)))
   await post(Buffer.from(encode(ids.map(debit))), 'application/msgpack')
   await post(ids.map((id) => JSON.stringify(debit(id))).join('\n'), 'application/x-ndjson')
-  assert.deepEqual(commands.map(({ id }) => id), [...ids, ...ids, ...ids])
+  assert.deepEqual(
+    commands.map(({ id }) => id),
+    [...ids, ...ids, ...ids],
+  )
   engine.onCommand = undefined
 })
 
 test('10,000 items are taken, one more is not', async () => {
   const items = (count: number): object[] => Array.from({ length: count }, (_, index) => debit(`id-${index}`))
   const answered = JSON.parse((await post(JSON.stringify(items(10_000)))).body) as Item[]
-  assert.deepEqual([answered.length, answered.at(-1)?.body['id']], [10_000, 'id-9999'])
+  assert.deepEqual([answered.length, answered.at(-1)?.body.id], [10_000, 'id-9999'])
   assertProblem(await post(JSON.stringify(items(10_001))), 'payload_too_large')
   assertProblem(await post(Buffer.from(encode(items(10_001))), 'application/msgpack'), 'payload_too_large')
 })
 
 test('a body that is no batch is refused whole', async () => {
-  for (const text of ['', '{}', '{"id":"a"}', '[1', 'x', 'null']) assertProblem(await post(text), 'invalid', undefined, text)
-  for (const bytes of [[], [0x80], [0xc1], [0x92, 0x80]]) assertProblem(await post(Buffer.from(bytes), 'application/msgpack'), 'invalid')
+  for (const text of ['', '{}', '{"id":"a"}', '[1', 'x', 'null'])
+    assertProblem(await post(text), 'invalid', undefined, text)
+  for (const bytes of [[], [0x80], [0xc1], [0x92, 0x80]])
+    assertProblem(await post(Buffer.from(bytes), 'application/msgpack'), 'invalid')
   assertProblem(await app.inject({ method: 'POST', url }), 'invalid')
   for (const type of ['text/plain', 'application/x-ndjsonx', 'application/octet-stream']) {
     assertProblem(await post('[]', type), 'unsupported_media_type', 'content-type')

@@ -6,7 +6,8 @@ import { Type } from 'typebox'
 import type { Answer, Engine } from '../../actors/engine.ts'
 import type { TransactionCommand } from '../../core/command.ts'
 import { answerOfProblem, itemText } from './batch-item.ts'
-import { batchBytesMax, parseBatchBodies } from './body-parsers.ts'
+import { batchBytesMax, Packed, parseBatchBodies } from './body-parsers.ts'
+import type { Log } from './errors.ts'
 import { type Intake, notReady } from './intake.ts'
 import { readJsonItems } from './json-items.ts'
 import type { HttpMetrics } from './metrics.ts'
@@ -17,12 +18,13 @@ import { Problem } from './problem.ts'
 import { answer, answerProblem } from './reply.ts'
 
 /** Items of a batch that is held whole in memory. */
-export const arrayItemsMax = 10_000
+const arrayItemsMax = 10_000
 
-export interface BatchPorts {
+interface BatchPorts {
   readonly engine: Engine
   readonly intake: Intake
   readonly metrics: HttpMetrics
+  readonly log: Log
   /** Lines of one stream in flight. */
   readonly streamWindow: number
 }
@@ -40,34 +42,40 @@ export function batchRoute(app: FastifyInstance, ports: BatchPorts): void {
     '/v1/transactions/batch',
     { bodyLimit: batchBytesMax, schema, validatorCompiler: () => () => true },
     async (request, reply) => {
-      if (request.body instanceof Readable) await lineStream(request, reply, stream)
+      if (request.body instanceof Readable) await lineStream(request, reply, stream, ports.log)
       else await arrayBatch(request, reply, ports)
     },
   )
 }
 
-async function lineStream(request: FastifyRequest, reply: FastifyReply, ports: StreamPorts): Promise<void> {
+async function lineStream(request: FastifyRequest, reply: FastifyReply, ports: StreamPorts, log: Log): Promise<void> {
   if (!ports.intake.isOpen()) return answerProblem(reply, notReady)
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, ['content-type', 'application/x-ndjson; charset=utf-8', 'x-request-id', request.id])
   raw.flushHeaders()
-  await answerStream(request.raw, raw, ports)
+  try {
+    await answerStream(request.raw, raw, ports)
+  } catch (error) {
+    // Half an answer is out: breaking off is the only way to say that it is not whole.
+    log.error({ err: error, requestId: request.id }, 'stream failed')
+    raw.destroy()
+  }
 }
 
 async function arrayBatch(request: FastifyRequest, reply: FastifyReply, ports: BatchPorts): Promise<void> {
-  const packed = isPacked(request)
-  // Without a body no parser ran.
-  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  const items = packed ? readPackedItems(bytes, arrayItemsMax) : readJsonItems(bytes, arrayItemsMax)
+  const { body } = request
+  const packed = body instanceof Packed
+  const items = packed
+    ? readPackedItems(body.bytes, arrayItemsMax)
+    : // Without a body no parser ran.
+      readJsonItems(Buffer.isBuffer(body) ? body : Buffer.alloc(0), arrayItemsMax)
   if (items instanceof Problem) return answerProblem(reply, items)
   if (!ports.intake.isOpen()) return answerProblem(reply, notReady)
   const answers = await postItems(items, ports)
   if (packed && !prefersJson(request.headers.accept)) answerBytes(reply, packAnswers(answers))
   else answer(reply, 200, arrayText(answers))
 }
-
-const isPacked = (request: FastifyRequest): boolean => request.headers['content-type']?.startsWith('application/msgpack') === true
 
 function answerBytes({ raw, request }: FastifyReply, bytes: Uint8Array): void {
   if (raw.destroyed) return
@@ -82,12 +90,12 @@ function answerBytes({ raw, request }: FastifyReply, bytes: Uint8Array): void {
   raw.end(bytes)
 }
 
-const prefersJson = (accept: string | undefined): boolean =>
-  accept !== undefined && accept.includes('application/json') && !accept.includes('msgpack')
+const prefersJson = (accept = ''): boolean => accept.includes('application/json') && !accept.includes('msgpack')
 
 const arrayText = (answers: readonly Answer[]): string => {
   let text = '['
-  for (const [index, given] of answers.entries()) text += index === 0 ? itemText(index, given) : `,${itemText(index, given)}`
+  for (const [index, given] of answers.entries())
+    text += index === 0 ? itemText(index, given) : `,${itemText(index, given)}`
   return `${text}]`
 }
 

@@ -4,7 +4,7 @@ import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { invalid, Problem, ProblemError, shown } from './problem.ts'
 
-export interface Checker<Schema extends TSchema> {
+interface Checker<Schema extends TSchema> {
   /** Hot: no allocation. */
   readonly check: (value: unknown) => value is Static<Schema>
   /** Why `check` said no. Tens of microseconds. */

@@ -10,10 +10,10 @@ export class Chunks {
   constructor(request: IncomingMessage) {
     this.request = request
     request.on('readable', this.awake)
-    request.on('end', this.finish)
-    request.on('close', this.finish)
+    request.on('end', this.stop)
+    request.on('close', this.stop)
     // A connection that breaks shows as `close` before `readableEnded`.
-    request.on('error', this.finish)
+    request.on('error', this.stop)
   }
 
   /** The next chunk; undefined: the body has ended (see `isWhole`), broke off, or `stop` was called. */
@@ -33,17 +33,14 @@ export class Chunks {
     return this.request.readableEnded
   }
 
-  stop(): void {
-    this.finish()
-  }
-
-  private readonly finish = (): void => {
+  /** Whoever waits for a chunk gets none. */
+  readonly stop = (): void => {
     this.over = true
     this.awake()
   }
 
   private readonly awake = (): void => {
-    const { wake } = this
+    const wake = this.wake
     this.wake = undefined
     wake?.()
   }

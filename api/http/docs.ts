@@ -36,7 +36,10 @@ export async function collectOpenApi(app: FastifyInstance, version: string): Pro
   for (const schema of named) app.addSchema(schema)
 }
 
-const StatusAnswer = Type.Object({ status: Type.String() }, { $id: 'Status', title: 'Status', examples: [{ status: 'ok' }] })
+const StatusAnswer = Type.Object(
+  { status: Type.String() },
+  { $id: 'Status', title: 'Status', examples: [{ status: 'ok' }] },
+)
 
 const named = [
   ...Object.values(transactionBodies),
@@ -74,8 +77,11 @@ export async function pages(app: FastifyInstance): Promise<void> {
     },
   })
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { tryItOutEnabled: true } })
+  // Made on first use: by then every route is there.
+  let document: string | undefined
   app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
-    void reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger()))
+    document ??= JSON.stringify(app.swagger())
+    void reply.type('application/json; charset=utf-8').send(document)
   })
   app.get('/', { schema: { hide: true } }, (_request, reply) => {
     void reply.type('text/html; charset=utf-8').send(startPage)

@@ -71,7 +71,12 @@ export interface KnownRoute {
 
 /** `/v1/accounts/:id` -> what paths it takes. */
 export const routePattern = (url: string): RegExp =>
-  new RegExp(`^${url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:[A-Za-z]+/g, '[^/]+').replaceAll('*', '.*')}$`)
+  new RegExp(
+    `^${url
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/:[A-Za-z]+/g, '[^/]+')
+      .replaceAll('*', '.*')}$`,
+  )
 
 /** 405 with `Allow` where the path exists with other methods, else 404. */
 export function notFoundHandler(routes: ReadonlyMap<string, KnownRoute>) {
@@ -81,7 +86,10 @@ export function notFoundHandler(routes: ReadonlyMap<string, KnownRoute>) {
     for (const { pattern, methods } of routes.values()) {
       if (pattern.test(path)) for (const method of methods) allowed.add(method)
     }
-    if (allowed.size === 0) return sendProblem(request, reply, noSuchPath)
+    if (allowed.size === 0) {
+      sendProblem(request, reply, noSuchPath)
+      return
+    }
     const allow = [...allowed].sort().join(', ')
     reply.header('allow', allow)
     sendProblem(request, reply, new Problem('method_not_allowed', `This resource has ${allow}.`))
@@ -93,7 +101,9 @@ const noSuchPath = new Problem('not_found', 'There is nothing at this path.')
 /** For what Node's parser refuses. The socket is closed: where the next request would begin is not known. */
 export function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {
   // An answer that has begun would be garbled by another one.
-  const { _httpMessage: begun } = socket as Socket & { readonly _httpMessage?: { readonly headersSent: boolean } | null }
+  const { _httpMessage: begun } = socket as Socket & {
+    readonly _httpMessage?: { readonly headersSent: boolean } | null
+  }
   if (error.code === 'ECONNRESET' || !socket.writable || begun?.headersSent === true) {
     socket.destroy()
     return

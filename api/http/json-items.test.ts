@@ -14,17 +14,46 @@ test('an array is cut into its items', () => {
   assert.deepEqual(items('[]'), [])
   assert.deepEqual(items(' [ ] \n'), [])
   assert.deepEqual(items('[1]'), [1])
-  assert.deepEqual(items('[{"a":"],[\\"}"},[1,[2]],"x\\\\",null , -1.5e3]'), [{ a: '],["}' }, [1, [2]], 'x\\', null, -1500])
+  assert.deepEqual(items('[{"a":"],[\\"}"},[1,[2]],"x\\\\",null , -1.5e3]'), [
+    { a: '],["}' },
+    [1, [2]],
+    'x\\',
+    null,
+    -1500,
+  ])
 })
 
 test('a bad item fails alone', () => {
   assert.deepEqual(items('[1,nul,{"a":]},{a:1},2]'), [1, 'invalid', 'invalid', 'invalid', 2])
-  assert.deepEqual(items(Buffer.concat([Buffer.from('[1,"'), Buffer.from([0xff]), Buffer.from('",2]')])), [1, 'invalid', 2])
+  assert.deepEqual(items(Buffer.concat([Buffer.from('[1,"'), Buffer.from([0xff]), Buffer.from('",2]')])), [
+    1,
+    'invalid',
+    2,
+  ])
   assert.deepEqual(items(`[1,"${'x'.repeat(singleBytesMax)}",2]`), [1, 'payload_too_large', 2])
 })
 
 test('what is no array is refused whole', () => {
-  for (const text of ['', ' ', '{}', '1', '"[]"', '[', '[1', '[1,', '[1,]', '[,1]', '[1,,2]', '[1]]', '[1]x', '[]x', '["a', '["a\\"]', '[{]', 'x[]']) {
+  for (const text of [
+    '',
+    ' ',
+    '{}',
+    '1',
+    '"[]"',
+    '[',
+    '[1',
+    '[1,',
+    '[1,]',
+    '[,1]',
+    '[1,,2]',
+    '[1]]',
+    '[1]x',
+    '[]x',
+    '["a',
+    '["a\\"]',
+    '[{]',
+    'x[]',
+  ]) {
     assert.equal(items(text), 'invalid', text)
   }
 })

@@ -38,7 +38,8 @@ test('a line of 64 kB is taken, a longer one is skipped and counted, however it 
   const right = text(`1\n${long(singleBytesMax)}\n2\n`)
   const wrong = text(`1\n${long(singleBytesMax + 1)}\n2\n`)
   const huge = text(`1\n${long(5 * singleBytesMax)}\n2`)
-  const every = (bytes: Buffer, step: number): number[] => Array.from({ length: Math.floor(bytes.length / step) }, (_, i) => i * step)
+  const every = (bytes: Buffer, step: number): number[] =>
+    Array.from({ length: Math.floor(bytes.length / step) }, (_, i) => i * step)
   for (const step of [1_000, 16_384, 65_536, 1_000_000]) {
     assert.deepEqual(values(right, every(right, step)), [1, 'x'.repeat(singleBytesMax - 2), 2])
     assert.deepEqual(values(wrong, every(wrong, step)), [1, 'payload_too_large', 2])
@@ -53,15 +54,20 @@ test('property: where the bytes are cut makes no difference', () => {
     fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0x0a))),
   )
   fc.assert(
-    fc.property(fc.array(line, { maxLength: 12 }), fc.boolean(), fc.array(fc.nat(400), { maxLength: 8 }), (lines, closed, cuts) => {
-      const newline = Buffer.from('\n')
-      const parts = lines.flatMap((bytes, index) => (index < lines.length - 1 || closed ? [bytes, newline] : [bytes]))
-      const bytes = Buffer.concat(parts)
-      const inside = cuts.filter((cut) => cut <= bytes.length)
-      assert.deepEqual(values(bytes, inside), values(bytes))
-      const alone = lines.flatMap((each) => values(each))
-      assert.deepEqual(values(bytes), alone)
-    }),
+    fc.property(
+      fc.array(line, { maxLength: 12 }),
+      fc.boolean(),
+      fc.array(fc.nat(400), { maxLength: 8 }),
+      (lines, closed, cuts) => {
+        const newline = Buffer.from('\n')
+        const parts = lines.flatMap((bytes, index) => (index < lines.length - 1 || closed ? [bytes, newline] : [bytes]))
+        const bytes = Buffer.concat(parts)
+        const inside = cuts.filter((cut) => cut <= bytes.length)
+        assert.deepEqual(values(bytes, inside), values(bytes))
+        const alone = lines.flatMap((each) => values(each))
+        assert.deepEqual(values(bytes), alone)
+      },
+    ),
     { numRuns: 500 },
   )
 })

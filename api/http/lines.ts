@@ -8,7 +8,6 @@ const newline = 0x0a
 
 const tooLong = new Problem('payload_too_large', `A line must be at most ${singleBytesMax} bytes.`)
 
-
 export class LineCutter {
   /** The beginning of a line whose end has not come. */
   private readonly held: Buffer[] = []

@@ -14,12 +14,17 @@ function refused(metadata: Record<string, unknown>, field: string, code = 'inval
 }
 
 test('keys are sorted at every depth, order of arrays is kept', () => {
-  assert.equal(metadataText({ b: 1, a: { d: [2, { z: 1, y: null }], c: true } }), '{"a":{"c":true,"d":[2,{"y":null,"z":1}]},"b":1}')
+  assert.equal(
+    metadataText({ b: 1, a: { d: [2, { z: 1, y: null }], c: true } }),
+    '{"a":{"c":true,"d":[2,{"y":null,"z":1}]},"b":1}',
+  )
   assert.equal(metadataText({}), '{}')
 })
 
 test('up to 2,048 bytes of UTF-8, and one more is refused', () => {
-  const of = (bytes: number, char: string): Record<string, unknown> => ({ a: char.repeat((bytes - 8) / Buffer.byteLength(char)) })
+  const of = (bytes: number, char: string): Record<string, unknown> => ({
+    a: char.repeat((bytes - 8) / Buffer.byteLength(char)),
+  })
   assert.equal(typeof metadataText(of(metadataBytesMax, 'x')), 'string')
   assert.equal(typeof metadataText(of(metadataBytesMax, '字')), 'string')
   refused(of(metadataBytesMax + 1, 'x'), 'metadata')
@@ -50,15 +55,25 @@ test('property: the text says the same, whatever the order of the keys', () => {
       ? value
       : Array.isArray(value)
         ? value.map(shuffled)
-        : Object.fromEntries(Object.entries(value).reverse().map(([key, item]) => [key, shuffled(item)]))
+        : Object.fromEntries(
+            Object.entries(value)
+              .reverse()
+              .map(([key, item]) => [key, shuffled(item)]),
+          )
   fc.assert(
-    fc.property(fc.dictionary(fc.string().filter((key) => key !== '__proto__'), fc.jsonValue({ maxDepth: 3 })), (given) => {
-      // Through JSON: no -0, no null prototypes.
-      const metadata = parsed(JSON.stringify(given))
-      const text = metadataText(metadata)
-      if (text instanceof Problem) return
-      assert.deepEqual(JSON.parse(text), metadata)
-      assert.equal(metadataText(shuffled(metadata) as Record<string, unknown>), text)
-    }),
+    fc.property(
+      fc.dictionary(
+        fc.string().filter((key) => key !== '__proto__'),
+        fc.jsonValue({ maxDepth: 3 }),
+      ),
+      (given) => {
+        // Through JSON: no -0, no null prototypes.
+        const metadata = parsed(JSON.stringify(given))
+        const text = metadataText(metadata)
+        if (text instanceof Problem) return
+        assert.deepEqual(JSON.parse(text), metadata)
+        assert.equal(metadataText(shuffled(metadata) as Record<string, unknown>), text)
+      },
+    ),
   )
 })

@@ -42,13 +42,16 @@ function valueText(value: unknown, path: string, depth: number): string {
     case 'boolean':
       return value ? 'true' : 'false'
     case 'number':
-      if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return JSON.stringify(value)
+      if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)))
+        return JSON.stringify(value)
       return unfit(path, `${shown(path)} must be a number that a double holds exactly (send larger ones as strings).`)
     case 'object':
       if (value === null) return 'null'
       if (depth > depthMax) throw new Unfit(tooLarge)
-      if (Array.isArray(value)) return `[${value.map((item, index) => valueText(item, `${path}[${index}]`, depth + 1)).join(',')}]`
-      if (Object.getPrototypeOf(value) === Object.prototype) return objectText(value as Record<string, unknown>, path, depth)
+      if (Array.isArray(value))
+        return `[${value.map((item, index) => valueText(item, `${path}[${index}]`, depth + 1)).join(',')}]`
+      if (Object.getPrototypeOf(value) === Object.prototype)
+        return objectText(value as Record<string, unknown>, path, depth)
   }
   return unfit(path, `${shown(path)} must be a JSON value.`)
 }

@@ -12,11 +12,14 @@ export interface HttpMetrics {
   batchItem(http: number): void
 }
 
-export interface RouteMeter {
-  start(response: ServerResponse): void
+interface RouteMeter {
+  start(response: ServerResponse, requestId: string): void
 }
 
-export function httpMetrics(registry: Registry): HttpMetrics {
+/** Told of every request that is over. Hot. */
+export type OnOver = (route: string, requestId: string, status: number, tookMs: number) => void
+
+export function httpMetrics(registry: Registry, onOver: OnOver): HttpMetrics {
   const meters: Meter[] = []
   const registers = [registry]
   new Counter({
@@ -60,7 +63,7 @@ export function httpMetrics(registry: Registry): HttpMetrics {
   })
   return {
     route(method, route) {
-      const meter = new Meter(method, route, durations.labels(method, route))
+      const meter = new Meter(method, route, durations.labels(method, route), onOver)
       meters.push(meter)
       return meter
     },
@@ -72,7 +75,8 @@ export function httpMetrics(registry: Registry): HttpMetrics {
 
 const meterKey = Symbol('meter')
 const startedKey = Symbol('started')
-type Metered = ServerResponse & { [meterKey]: Meter; [startedKey]: number }
+const requestIdKey = Symbol('request id')
+type Metered = ServerResponse & { [meterKey]: Meter; [startedKey]: number; [requestIdKey]: string }
 
 class Meter implements RouteMeter {
   readonly method: string
@@ -80,17 +84,20 @@ class Meter implements RouteMeter {
   readonly counts = new Map<number, number>()
   open = 0
   private readonly durations: { observe(seconds: number): void }
+  private readonly onOver: OnOver
 
-  constructor(method: string, route: string, durations: { observe(seconds: number): void }) {
+  constructor(method: string, route: string, durations: { observe(seconds: number): void }, onOver: OnOver) {
     this.method = method
     this.route = route
     this.durations = durations
+    this.onOver = onOver
   }
 
-  start(response: ServerResponse): void {
+  start(response: ServerResponse, requestId: string): void {
     const metered = response as Metered
     metered[meterKey] = this
     metered[startedKey] = performance.now()
+    metered[requestIdKey] = requestId
     this.open += 1
     metered.on('close', closed)
   }
@@ -99,7 +106,9 @@ class Meter implements RouteMeter {
     this.open -= 1
     const status = response.headersSent ? response.statusCode : 0
     this.counts.set(status, (this.counts.get(status) ?? 0) + 1)
-    this.durations.observe((performance.now() - response[startedKey]) / 1000)
+    const tookMs = performance.now() - response[startedKey]
+    this.durations.observe(tookMs / 1000)
+    this.onOver(this.route, response[requestIdKey], status, tookMs)
   }
 }
 

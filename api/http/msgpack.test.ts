@@ -8,7 +8,9 @@ import { Problem } from './problem.ts'
 
 const items = (bytes: Uint8Array | readonly number[], max = 10_000): unknown => {
   const read = readPackedItems(Buffer.from(bytes), max)
-  return read instanceof Problem ? read.code : read.map((item) => (item instanceof Problem ? [item.code, item.field] : item))
+  return read instanceof Problem
+    ? read.code
+    : read.map((item) => (item instanceof Problem ? [item.code, item.field] : item))
 }
 
 test('an array of maps is read', () => {
@@ -29,11 +31,26 @@ test('a bad item fails alone', () => {
   assert.deepEqual(items([0x92, 0x81, ...proto, 0x01, ...one]), [['unknown_field', '__proto__'], { a: 1 }])
   // A map with a map as its key.
   assert.deepEqual(items([0x92, 0x81, 0x80, 0x01, ...one]), [['invalid', undefined], { a: 1 }])
-  assert.deepEqual(items(encode([{ a: 'x'.repeat(singleBytesMax) }, { a: 1 }])), [['payload_too_large', undefined], { a: 1 }])
+  assert.deepEqual(items(encode([{ a: 'x'.repeat(singleBytesMax) }, { a: 1 }])), [
+    ['payload_too_large', undefined],
+    { a: 1 },
+  ])
 })
 
 test('what is no array is refused whole, and so is what is cut off or has more behind it', () => {
-  for (const bytes of [[], [0x80], [0xc0], [0x01], [0x91], [0x92, 0x01], [0x91, 0xc1], [0xdc], [0xdc, 0x00], [0x90, 0x90], [0x91, 0x81, 0xa1]]) {
+  for (const bytes of [
+    [],
+    [0x80],
+    [0xc0],
+    [0x01],
+    [0x91],
+    [0x92, 0x01],
+    [0x91, 0xc1],
+    [0xdc],
+    [0xdc, 0x00],
+    [0x90, 0x90],
+    [0x91, 0x81, 0xa1],
+  ]) {
     assert.equal(items(bytes), 'invalid', JSON.stringify(bytes))
   }
   const whole = encode([{ id: 'abc', n: 1.5, b: new Uint8Array(3), l: [1, [2]] }])
@@ -43,7 +60,10 @@ test('what is no array is refused whole, and so is what is cut off or has more b
 test('heads that claim more than is there cost nothing', () => {
   const before = process.memoryUsage().rss
   assert.equal(items([0x91, 0xdd, 0xff, 0xff, 0xff, 0xff]), 'invalid')
-  assert.equal(items(Buffer.concat([Buffer.from([0x91]), Buffer.alloc(3_000_000, Buffer.from([0xdc, 0x27, 0x10]))])), 'invalid')
+  assert.equal(
+    items(Buffer.concat([Buffer.from([0x91]), Buffer.alloc(3_000_000, Buffer.from([0xdc, 0x27, 0x10]))])),
+    'invalid',
+  )
   assert.equal(items(Buffer.concat([Buffer.from([0x91]), Buffer.alloc(8_000_000, 0x91)])), 'invalid')
   assert.equal(items([0xdd, 0xff, 0xff, 0xff, 0xff]), 'payload_too_large')
   assert.equal(items([0xdc, 0x27, 0x11]), 'payload_too_large')
@@ -62,5 +82,8 @@ test('property: what the library writes is read back', () => {
 })
 
 test('property: no bytes at all make it throw', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => void items([0x93, ...bytes])), { numRuns: 3_000 })
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => void items([0x93, ...bytes])),
+    { numRuns: 3_000 },
+  )
 })

@@ -94,22 +94,22 @@ interface Head {
 
 /** Payload bytes of the formats 0xc4 to 0xd8 whose length is fixed. */
 const fixedBytes: Readonly<Record<number, number>> = {
-  0xca: 4,
-  0xcb: 8,
-  0xcc: 1,
-  0xcd: 2,
-  0xce: 4,
-  0xcf: 8,
-  0xd0: 1,
-  0xd1: 2,
-  0xd2: 4,
-  0xd3: 8,
+  202: 4,
+  203: 8,
+  204: 1,
+  205: 2,
+  206: 4,
+  207: 8,
+  208: 1,
+  209: 2,
+  210: 4,
+  211: 8,
   // fixext: a type byte and the data
-  0xd4: 2,
-  0xd5: 3,
-  0xd6: 5,
-  0xd7: 9,
-  0xd8: 17,
+  212: 2,
+  213: 3,
+  214: 5,
+  215: 9,
+  216: 17,
 }
 
 function headAt(bytes: Buffer, at: number): Head | undefined {
@@ -135,19 +135,19 @@ const plain = (at: number, bytes: number): Head => ({ at, bytes, text: false, va
 
 /** Bytes of the length field of the formats that have one. */
 const lengthBytes: Readonly<Record<number, 1 | 2 | 4>> = {
-  0xc4: 1,
-  0xc5: 2,
-  0xc6: 4,
-  0xc7: 1,
-  0xc8: 2,
-  0xc9: 4,
-  0xd9: 1,
-  0xda: 2,
-  0xdb: 4,
-  0xdc: 2,
-  0xdd: 4,
-  0xde: 2,
-  0xdf: 4,
+  196: 1,
+  197: 2,
+  198: 4,
+  199: 1,
+  200: 2,
+  201: 4,
+  217: 1,
+  218: 2,
+  219: 4,
+  220: 2,
+  221: 4,
+  222: 2,
+  223: 4,
 }
 
 /** The length field behind a head byte; undefined for 0xc1, which says nothing, and where the bytes end. */

@@ -21,11 +21,15 @@ export interface StreamPorts {
 const lingerMs = 1_000
 
 /** Resolves when the stream is over: after `{"done":true,..}`, because the server closes (`"done":false`), or because the client has gone. */
-export async function answerStream(request: IncomingMessage, response: ServerResponse, ports: StreamPorts): Promise<void> {
+export async function answerStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  ports: StreamPorts,
+): Promise<void> {
   const lines = new OrderedLines(response, ports.window)
   const cutter = new LineCutter()
   const chunks = new Chunks(request)
-  const leave = ports.intake.onClosing(() => chunks.stop())
+  const leave = ports.intake.onClosing(chunks.stop)
   for (;;) {
     const chunk = await chunks.next()
     if (chunk === undefined) break

@@ -54,23 +54,27 @@ test('the defaults of to, from and final are filled', () => {
   assert.equal((accepted({ ...credit, channel: 'wx' }) as { from?: string }).from, 'house:settlement:wx')
   assert.equal((accepted(hold) as { to?: string }).to, 'house:settlement:default')
   const capture = accepted({ id: 'x', type: 'capture', account: 'c1:cash', hold: 'h' })
-  assert.deepEqual({ ...capture }, {
-    type: 'capture',
-    id: 'x',
-    asset: undefined,
-    businessDate: undefined,
-    channel: undefined,
-    reference: undefined,
-    metadata: undefined,
-    account: 'c1:cash',
-    hold: 'h',
-    amount: undefined,
-    final: true,
-  })
+  assert.deepEqual(
+    { ...capture },
+    {
+      type: 'capture',
+      id: 'x',
+      asset: undefined,
+      businessDate: undefined,
+      channel: undefined,
+      reference: undefined,
+      metadata: undefined,
+      account: 'c1:cash',
+      hold: 'h',
+      amount: undefined,
+      final: true,
+    },
+  )
 })
 
 test('amounts lose trailing zeros, and only those', () => {
-  const amountOf = (amount: string): string | undefined => (accepted({ ...debit, amount }) as { amount?: string }).amount
+  const amountOf = (amount: string): string | undefined =>
+    (accepted({ ...debit, amount }) as { amount?: string }).amount
   const table = [
     ['10.0', '10'],
     ['10.00', '10'],
@@ -86,22 +90,61 @@ test('amounts lose trailing zeros, and only those', () => {
 
 test('what is not a plain decimal above zero is no amount', () => {
   const wrong = [
-    '0', '0.0', '0.000', '-1', '+1', ' 1', '1 ', '1e3', '1E3', '01', '00', '.5', '5.', '1.2.3', '1,5', '1_000', '0x10', 'NaN',
-    'Infinity', '٣', '１', '10000000000000000000', '1.0000000000000000001', '1\n', '',
+    '0',
+    '0.0',
+    '0.000',
+    '-1',
+    '+1',
+    ' 1',
+    '1 ',
+    '1e3',
+    '1E3',
+    '01',
+    '00',
+    '.5',
+    '5.',
+    '1.2.3',
+    '1,5',
+    '1_000',
+    '0x10',
+    'NaN',
+    'Infinity',
+    '٣',
+    '１',
+    '10000000000000000000',
+    '1.0000000000000000001',
+    '1\n',
+    '',
   ]
   for (const amount of wrong) refused({ ...debit, amount }, 'invalid', 'amount')
-  for (const amount of [1, 12.34, 0, -1, 1e300, null, true, ['1'], { value: '1' }]) refused({ ...debit, amount }, 'invalid', 'amount')
+  for (const amount of [1, 12.34, 0, -1, 1e300, null, true, ['1'], { value: '1' }])
+    refused({ ...debit, amount }, 'invalid', 'amount')
 })
 
 test('ids: every character of the charset, up to 128', () => {
   const all = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-'
   for (const id of ['a', all, 'x'.repeat(128), '.', ':', '-']) assert.equal(accepted({ ...debit, id }).id, id)
-  for (const id of ['', 'x'.repeat(129), '!x', 'a b', 'a/b', 'ä', 'a\u0000', '\ud800']) refused({ ...debit, id }, 'invalid', 'id')
+  for (const id of ['', 'x'.repeat(129), '!x', 'a b', 'a/b', 'ä', 'a\u0000', '\ud800'])
+    refused({ ...debit, id }, 'invalid', 'id')
 })
 
 test('account ids: two parts or more, none empty, at most 128 characters', () => {
-  for (const account of ['a:b', 'cust-42:points:2027-06', 'c:loan:L1:principal', `c:${'x'.repeat(126)}`]) accepted({ ...debit, account })
-  for (const account of ['a', 'a:', ':b', 'a::b', 'a:b:', ':', '', `c:${'x'.repeat(127)}`, 'a:b c', 'a:b\n', 'ä:b', 'a:\u0000']) {
+  for (const account of ['a:b', 'cust-42:points:2027-06', 'c:loan:L1:principal', `c:${'x'.repeat(126)}`])
+    accepted({ ...debit, account })
+  for (const account of [
+    'a',
+    'a:',
+    ':b',
+    'a::b',
+    'a:b:',
+    ':',
+    '',
+    `c:${'x'.repeat(127)}`,
+    'a:b c',
+    'a:b\n',
+    'ä:b',
+    'a:\u0000',
+  ]) {
     refused({ ...debit, account }, 'invalid', 'account')
   }
 })
@@ -114,31 +157,66 @@ test('the Idempotency-Key stands in for the id, plain or quoted', () => {
   assert.equal(accepted(debit, '"pay-1"').id, 'pay-1')
   refused(debit, 'invalid', 'id', 'pay-2')
   refused(anonymous, 'invalid', 'id')
-  for (const key of ['', '"', '""', '"a', 'a"', 'a b', '!x', 'x'.repeat(129), 'a, b', '"a";p=1']) refused(anonymous, 'invalid', 'id', key)
+  for (const key of ['', '"', '""', '"a', 'a"', 'a b', '!x', 'x'.repeat(129), 'a, b', '"a";p=1'])
+    refused(anonymous, 'invalid', 'id', key)
 })
 
 test('business dates are real days that Postgres can hold', () => {
-  for (const businessDate of ['0001-01-01', '9999-12-31', '2024-02-29', '2000-02-29']) accepted({ ...debit, businessDate })
-  for (const businessDate of ['0000-12-31', '2023-02-29', '1900-02-29', '2026-13-01', '2026-00-01', '2026-04-31', '2026-01-00', '26-01-01', '10000-01-01', '2026-1-1', '2026-01-01T00:00:00Z', '-001-01-01']) {
+  for (const businessDate of ['0001-01-01', '9999-12-31', '2024-02-29', '2000-02-29'])
+    accepted({ ...debit, businessDate })
+  for (const businessDate of [
+    '0000-12-31',
+    '2023-02-29',
+    '1900-02-29',
+    '2026-13-01',
+    '2026-00-01',
+    '2026-04-31',
+    '2026-01-00',
+    '26-01-01',
+    '10000-01-01',
+    '2026-1-1',
+    '2026-01-01T00:00:00Z',
+    '-001-01-01',
+  ]) {
     refused({ ...debit, businessDate }, 'invalid', 'businessDate')
   }
 })
 
 test('an expiry is an instant of RFC 3339 or a number of seconds, not both', () => {
   const right = [
-    '2026-03-01T12:00:00Z', '2026-03-01T12:00:00.123Z', '2026-03-01T12:00:00.123456789+05:30', '0001-01-01T00:00:00Z',
-    '9999-12-31T23:59:59.999Z', '2024-02-29T23:59:59-23:59',
+    '2026-03-01T12:00:00Z',
+    '2026-03-01T12:00:00.123Z',
+    '2026-03-01T12:00:00.123456789+05:30',
+    '0001-01-01T00:00:00Z',
+    '9999-12-31T23:59:59.999Z',
+    '2024-02-29T23:59:59-23:59',
   ]
-  for (const expiresAt of right) assert.equal((accepted({ ...hold, expiresAt }) as { expiresAt?: string }).expiresAt, expiresAt)
+  for (const expiresAt of right)
+    assert.equal((accepted({ ...hold, expiresAt }) as { expiresAt?: string }).expiresAt, expiresAt)
   const wrong = [
-    '2026-03-01', '2026-03-01T12:00:00', '2026-03-01 12:00:00Z', '2026-02-30T00:00:00Z', '2026-01-01T24:00:00Z', '2026-01-01T00:60:00Z',
-    '2026-01-01T00:00:60Z', '2026-01-01T00:00:00+24:00', '2026-01-01T00:00:00+05', '0000-06-01T00:00:00Z', '0001-01-01T00:00:00+00:01',
-    '9999-12-31T23:59:59-00:01', '10000-01-01T00:00:00Z', '2026-01-01t00:00:00z', '2026-01-01T00:00:00.Z', 'tomorrow', '1767225600000',
+    '2026-03-01',
+    '2026-03-01T12:00:00',
+    '2026-03-01 12:00:00Z',
+    '2026-02-30T00:00:00Z',
+    '2026-01-01T24:00:00Z',
+    '2026-01-01T00:60:00Z',
+    '2026-01-01T00:00:60Z',
+    '2026-01-01T00:00:00+24:00',
+    '2026-01-01T00:00:00+05',
+    '0000-06-01T00:00:00Z',
+    '0001-01-01T00:00:00+00:01',
+    '9999-12-31T23:59:59-00:01',
+    '10000-01-01T00:00:00Z',
+    '2026-01-01t00:00:00z',
+    '2026-01-01T00:00:00.Z',
+    'tomorrow',
+    '1767225600000',
   ]
   for (const expiresAt of wrong) refused({ ...hold, expiresAt }, 'invalid', 'expiresAt')
   accepted({ ...hold, expiresIn: 1 })
   accepted({ ...hold, expiresIn: secondsMax })
-  for (const expiresIn of [0, -1, 1.5, secondsMax + 1, '60', null]) refused({ ...hold, expiresIn }, 'invalid', 'expiresIn')
+  for (const expiresIn of [0, -1, 1.5, secondsMax + 1, '60', null])
+    refused({ ...hold, expiresIn }, 'invalid', 'expiresIn')
   refused({ ...hold, expiresIn: 60, expiresAt: '2026-03-01T12:00:00Z' }, 'invalid', 'expiresIn')
 })
 
@@ -146,11 +224,23 @@ test('references: 256 characters of any kind, but no U+0000 and no lone surrogat
   for (const reference of ['', 'x'.repeat(256), '字'.repeat(256), '😀'.repeat(256), '"\\\n\u0001']) {
     assert.equal(accepted({ ...debit, reference }).reference, reference)
   }
-  for (const reference of ['x'.repeat(257), '😀'.repeat(257), 'a\u0000', '\ud83d', '\ude00\ud83d']) refused({ ...debit, reference }, 'invalid', 'reference')
+  for (const reference of ['x'.repeat(257), '😀'.repeat(257), 'a\u0000', '\ud83d', '\ude00\ud83d'])
+    refused({ ...debit, reference }, 'invalid', 'reference')
 })
 
 test('unknown types, and what is no object at all', () => {
-  for (const type of ['disbursement', 'points.earn', 'coupon.claim', 'order', 'open', 'change', 'expire', '__proto__', 'toString', '']) {
+  for (const type of [
+    'disbursement',
+    'points.earn',
+    'coupon.claim',
+    'order',
+    'open',
+    'change',
+    'expire',
+    '__proto__',
+    'toString',
+    '',
+  ]) {
     refused({ ...debit, type }, 'invalid', 'type')
   }
   refused({ id: 'a' }, 'invalid', 'type')
@@ -158,7 +248,11 @@ test('unknown types, and what is no object at all', () => {
 })
 
 test('__proto__ is a field that nobody knows', () => {
-  refused(JSON.parse('{"id":"a","type":"debit","account":"c1:cash","amount":"1","__proto__":{"to":"x:y"}}'), 'unknown_field', '__proto__')
+  refused(
+    JSON.parse('{"id":"a","type":"debit","account":"c1:cash","amount":"1","__proto__":{"to":"x:y"}}'),
+    'unknown_field',
+    '__proto__',
+  )
   refused(JSON.parse('{"__proto__":{"type":"debit"}}'), 'invalid', 'type')
 })
 

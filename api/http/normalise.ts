@@ -74,7 +74,8 @@ function headOf(given: GivenHead, key: string | undefined): Head | Problem {
     if (id !== undefined && id !== keyId) return invalid('id', 'id and the Idempotency-Key header must be equal.')
     id = keyId
   }
-  if (id === undefined) return invalid('id', 'id is missing, and there is no Idempotency-Key header to stand in for it.')
+  if (id === undefined)
+    return invalid('id', 'id is missing, and there is no Idempotency-Key header to stand in for it.')
   const { businessDate } = given
   if (businessDate !== undefined && daysOfDate(businessDate) === undefined) {
     return invalid('businessDate', `businessDate must be ${businessDateWords}.`)
@@ -160,7 +161,10 @@ const readers: ReadonlyMap<string, Reader> = new Map<TransactionCommand['type'],
       final: body.final ?? true,
     })),
   ],
-  ['release', reader(ReleaseBody, (body, head) => ({ type: 'release', ...head, account: body.account, hold: body.hold }))],
+  [
+    'release',
+    reader(ReleaseBody, (body, head) => ({ type: 'release', ...head, account: body.account, hold: body.hold })),
+  ],
   [
     'refund',
     reader(RefundBody, (body, head) => ({
@@ -224,11 +228,14 @@ function problemOfPostings(command: Postings): Problem | undefined {
   const problem = postingsOwnerProblem(command)
   if (problem === 'required') return invalid('owner', 'owner is missing: the accounts belong to more than one.')
   if (problem === 'not_an_owner') return invalid('owner', 'owner must be the owner of one of the accounts.')
-  if (command.asset !== undefined || !command.transfers.every(({ from, to }) => isHouse(from) && isHouse(to))) return undefined
+  if (command.asset !== undefined || !command.transfers.every(({ from, to }) => isHouse(from) && isHouse(to)))
+    return undefined
   const bare = command.transfers.findIndex(({ asset }) => asset === undefined)
   return bare === -1 ? undefined : withoutAsset(undefined, `transfers[${bare}].asset`)
 }
 
 function withoutAsset(asset: string | undefined, name: string): Problem | undefined {
-  return asset === undefined ? invalid(name, `${name} is missing: house accounts have one balance for each asset.`) : undefined
+  return asset === undefined
+    ? invalid(name, `${name} is missing: house accounts have one balance for each asset.`)
+    : undefined
 }

@@ -18,7 +18,9 @@ export function textAnswer(
   schema: string,
   headers: Readonly<Record<string, string>> = {},
 ): AnswerSchema {
-  const described = Object.entries(headers).map(([name, text]) => [name, { type: 'string', description: text }] as const)
+  const described = Object.entries(headers).map(
+    ([name, text]) => [name, { type: 'string', description: text }] as const,
+  )
   return {
     description,
     headers: { ...requestIdHeader, ...Object.fromEntries(described) },

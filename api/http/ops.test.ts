@@ -26,7 +26,10 @@ test('it is alive whatever happens, and ready when engine and databases are', as
 })
 
 test('heads', async () => {
-  assert.equal((await app.inject('/v1/heads')).body, `{"heads":[{"partition":0,"pseq":7,"chain":"${'ab'.repeat(32)}","at":"2026-03-01T12:00:00.000Z"}]}`)
+  assert.equal(
+    (await app.inject('/v1/heads')).body,
+    `{"heads":[{"partition":0,"pseq":7,"chain":"${'ab'.repeat(32)}","at":"2026-03-01T12:00:00.000Z"}]}`,
+  )
 })
 
 test('metrics count by route pattern and status, and tell what is in flight', async () => {
@@ -34,7 +37,9 @@ test('metrics count by route pattern and status, and tell what is in flight', as
   await app.inject('/v1/accounts/c:other')
   await app.inject('/nowhere')
   await app.inject({
-    method: 'POST', url: '/v1/transactions/batch', headers: { 'content-type': 'application/json' },
+    method: 'POST',
+    url: '/v1/transactions/batch',
+    headers: { 'content-type': 'application/json' },
     payload: '[{"id":"a","type":"debit","account":"c:cash","amount":"1"},{},{}]',
   })
   const { body, headers } = await app.inject('/metrics')
@@ -50,7 +55,14 @@ test('metrics count by route pattern and status, and tell what is in flight', as
 })
 
 test('paths and methods that are not there', async () => {
-  for (const url of ['/nowhere', '/v1', '/v1/accounts/a:b/', '/v1/accounts/a:b/entries/1', '/V1/transactions', '//v1/transactions']) {
+  for (const url of [
+    '/nowhere',
+    '/v1',
+    '/v1/accounts/a:b/',
+    '/v1/accounts/a:b/entries/1',
+    '/V1/transactions',
+    '//v1/transactions',
+  ]) {
     assertProblem(await app.inject(url), 'not_found', undefined, url)
   }
   const table = [
@@ -66,15 +78,26 @@ test('paths and methods that are not there', async () => {
   for (const [method, url, allow] of table) {
     const answered = await app.inject({ method: method as 'GET', url })
     assertProblem(answered, 'method_not_allowed', undefined, `${method} ${url}`)
-    assert.equal(answered.headers['allow'], allow)
+    assert.equal(answered.headers.allow, allow)
   }
   // A body changes nothing about it.
-  const withBody = await app.inject({ method: 'PUT', url: '/v1/transactions', headers: { 'content-type': 'text/plain' }, payload: 'x' })
+  const withBody = await app.inject({
+    method: 'PUT',
+    url: '/v1/transactions',
+    headers: { 'content-type': 'text/plain' },
+    payload: 'x',
+  })
   assertProblem(withBody, 'method_not_allowed')
 })
 
 test('paths that are broken', async () => {
-  for (const url of ['/v1/accounts/%', '/v1/accounts/%zz', '/v1/accounts/a%ff', '/v1/transactions/%c0%80?owner=c', `/v1/accounts/${'x'.repeat(2_000)}`]) {
+  for (const url of [
+    '/v1/accounts/%',
+    '/v1/accounts/%zz',
+    '/v1/accounts/a%ff',
+    '/v1/transactions/%c0%80?owner=c',
+    `/v1/accounts/${'x'.repeat(2_000)}`,
+  ]) {
     assertProblem(await app.inject(url), 'invalid', undefined, url)
   }
   assertProblem(await app.inject('/v1/accounts/a%00:b'), 'invalid', 'id')

@@ -13,7 +13,14 @@ const pingMs = 1_000
 export function opsRoutes(app: FastifyInstance, reads: Reads, intake: Intake, registry: Registry): void {
   app.get(
     '/healthz',
-    { schema: { operationId: 'health', summary: 'The process is alive', tags: ['operations'], response: { 200: textAnswer('Alive.', 'Status') } } },
+    {
+      schema: {
+        operationId: 'health',
+        summary: 'The process is alive',
+        tags: ['operations'],
+        response: { 200: textAnswer('Alive.', 'Status') },
+      },
+    },
     (_request, reply) => answer(reply, 200, ok),
   )
 

@@ -110,7 +110,7 @@ export class OrderedLines {
   }
 
   private awake(): void {
-    const { wake } = this
+    const wake = this.wake
     this.wake = undefined
     wake?.()
   }

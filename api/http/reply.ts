@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify'
 import type { Answer } from '../../actors/engine.ts'
 import type { Problem } from './problem.ts'
 
-export const jsonType = 'application/json; charset=utf-8'
+const jsonType = 'application/json; charset=utf-8'
 export const problemType = 'application/problem+json'
 
 /** `extra`: more headers, as names and values in turn. */
@@ -37,7 +37,12 @@ export function answerOfEngine(reply: FastifyReply, { http, replayed, body }: An
 }
 
 export function answerProblem(reply: FastifyReply, problem: Problem): void {
-  answer(reply, problem.http, problem.body(pathOf(reply.request.raw.url)), problem.http === 503 ? retryHeader : undefined)
+  answer(
+    reply,
+    problem.http,
+    problem.body(pathOf(reply.request.raw.url)),
+    problem.http === 503 ? retryHeader : undefined,
+  )
 }
 
 /** Without the query: what a problem names as its instance. */

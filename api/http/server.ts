@@ -15,6 +15,7 @@ import { EngineIntake } from './intake.ts'
 import { type HttpMetrics, httpMetrics } from './metrics.ts'
 import { opsRoutes } from './ops.ts'
 import { requestIdOf } from './request-id.ts'
+import { slowLog } from './slow-log.ts'
 import { transactionRoutes } from './transactions.ts'
 
 export interface ServerOptions {
@@ -22,23 +23,27 @@ export interface ServerOptions {
   readonly reads: Reads
   /** The HTTP metrics are added to it; `/metrics` serves all of it. */
   readonly registry: Registry
-  /** Only what fails is logged. A pino instance fits. */
+  /** Only what fails or is slow is logged. A pino instance fits. */
   readonly log: Log
   /** Of the program, for the OpenAPI document. */
   readonly version: string
   /** Lines of one NDJSON stream between being read and being answered. */
   readonly streamWindow?: number
+  /** After this `close()` cuts the connections that are still busy. */
+  readonly closeGraceMs?: number
 }
 
 /** Percent-encoded, an id of 128 characters takes 384; ids of the server's own are longer. */
 const paramCharsMax = 1_024
 const streamWindowDefault = 4_096
+/** Leaves the rest of the 10 s that a stop may take to the engine. */
+const closeGraceMsDefault = 5_000
 
 /** Ready to listen or to be injected into. `close()` refuses new commands, lets streams end and waits for the answers under way. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const { engine, reads, registry, log, version } = options
   const intake = new EngineIntake(engine)
-  const metrics = httpMetrics(registry)
+  const metrics = httpMetrics(registry, slowLog(log))
   const onError = errorHandler(log)
   const app: FastifyInstance = Fastify({
     // A logger would make a child and two listeners a request; what fails is logged in `onError`.
@@ -57,7 +62,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.setSerializerCompiler(() => JSON.stringify)
   watchRoutes(app, metrics)
   parseJsonBodies(app)
-  app.addHook('preClose', async () => intake.close())
+  app.addHook('preClose', async () => {
+    intake.close()
+    // A client that never ends its request, or never reads its answer, must not keep the process.
+    setTimeout(() => app.server.closeAllConnections(), options.closeGraceMs ?? closeGraceMsDefault).unref()
+  })
 
   await collectOpenApi(app, version)
   transactionRoutes(app, engine, reads, intake)
@@ -66,7 +75,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   opsRoutes(app, reads, intake, registry)
   await app.register(async (scope) => {
     const streamWindow = options.streamWindow ?? streamWindowDefault
-    batchRoute(scope, { engine, intake, metrics, streamWindow })
+    batchRoute(scope, { engine, intake, metrics, log, streamWindow })
   })
   await app.register(pages)
   await app.ready()
@@ -85,7 +94,7 @@ function watchRoutes(app: FastifyInstance, metrics: HttpMetrics): void {
     const before = route.onRequest === undefined ? [] : [route.onRequest].flat()
     route.onRequest = [
       (request, reply, done) => {
-        meter.start(reply.raw)
+        meter.start(reply.raw, request.id)
         reply.header('x-request-id', request.id)
         done()
       },
@@ -95,7 +104,7 @@ function watchRoutes(app: FastifyInstance, metrics: HttpMetrics): void {
   const unmatched = metrics.route('', 'unmatched')
   const notFound = notFoundHandler(routes)
   app.setNotFoundHandler((request, reply) => {
-    unmatched.start(reply.raw)
+    unmatched.start(reply.raw, request.id)
     notFound(request, reply)
   })
 }

@@ -33,14 +33,19 @@ async function commandsDuring(run: () => Promise<unknown>): Promise<Command[]> {
 test('a decided transaction is answered with 201, its text and its place', async () => {
   const answered = await post(debit)
   assert.equal(answered.statusCode, 201)
-  assert.equal(answered.body, acceptedBody({ type: 'debit', id: 'pay-1', account: 'cust-42:cash', amount: '12.34', to: 'house:x' }))
+  assert.equal(
+    answered.body,
+    acceptedBody({ type: 'debit', id: 'pay-1', account: 'cust-42:cash', amount: '12.34', to: 'house:x' }),
+  )
   assert.equal(answered.headers['content-type'], 'application/json; charset=utf-8')
-  assert.equal(answered.headers['location'], '/v1/transactions/pay-1?owner=cust-42')
+  assert.equal(answered.headers.location, '/v1/transactions/pay-1?owner=cust-42')
   assert.equal(answered.headers['idempotent-replayed'], undefined)
 })
 
 test('the engine gets the normalised command', async () => {
-  const commands = await commandsDuring(() => post({ ...debit, amount: '12.340', metadata: { b: 1, a: { d: 1, c: 2 } } }, { 'idempotency-key': '"pay-1"' }))
+  const commands = await commandsDuring(() =>
+    post({ ...debit, amount: '12.340', metadata: { b: 1, a: { d: 1, c: 2 } } }, { 'idempotency-key': '"pay-1"' }),
+  )
   assert.deepEqual(JSON.parse(JSON.stringify(commands)), [
     {
       type: 'debit',
@@ -70,7 +75,11 @@ test('a repeat carries the replay header, a declined one too', async () => {
     assert.equal(answered.body, declined)
     assert.equal(answered.headers['idempotent-replayed'], isReplayed ? 'true' : undefined)
   }
-  engine.answerTo = () => ({ http: 429, replayed: false, body: problemBody('overloaded', { detail: 'full', instance: url }) })
+  engine.answerTo = () => ({
+    http: 429,
+    replayed: false,
+    body: problemBody('overloaded', { detail: 'full', instance: url }),
+  })
   const overloaded = await post(debit)
   assertProblem(overloaded, 'overloaded')
   assert.equal(overloaded.headers['retry-after'], '1')
@@ -89,7 +98,22 @@ test('every field that is wrong in any way is refused by name, and nothing reach
 })
 
 test('bodies that are no JSON object', async () => {
-  for (const text of ['', ' ', '{', '{"id":', 'nul', '[]', 'null', '1', '"x"', 'true', '\ufeff{}', '{"a":1}{"b":2}', "{'id':1}", '[{}]']) {
+  for (const text of [
+    '',
+    ' ',
+    '{',
+    '{"id":',
+    'nul',
+    '[]',
+    'null',
+    '1',
+    '"x"',
+    'true',
+    '\ufeff{}',
+    '{"a":1}{"b":2}',
+    "{'id':1}",
+    '[{}]',
+  ]) {
     assertProblem(await post(text), 'invalid', undefined, text)
   }
   assertProblem(await app.inject({ method: 'POST', url }), 'invalid')
@@ -100,15 +124,25 @@ test('bodies that are no JSON object', async () => {
 test('broken UTF-8 is refused whole, wherever it stands', async () => {
   const text = JSON.stringify({ ...debit, reference: 'REF' })
   for (const bytes of [[0xff], [0xc1, 0x81], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe5, 0xad]]) {
-    const broken = Buffer.concat([Buffer.from(text.slice(0, text.indexOf('REF'))), Buffer.from(bytes), Buffer.from('"}')])
+    const broken = Buffer.concat([
+      Buffer.from(text.slice(0, text.indexOf('REF'))),
+      Buffer.from(bytes),
+      Buffer.from('"}'),
+    ])
     assertProblem(await post(broken), 'invalid')
   }
 })
 
 test('U+0000 and lone surrogates are refused by field, escaped or not, in keys too', async () => {
   for (const bad of ['\\u0000', '\\ud800', 'a\\udfffb']) {
-    assertProblem(await post(`{"id":"a","type":"debit","account":"c:cash","amount":"1","reference":"${bad}"}`), 'invalid', 'reference')
-    const inMetadata = await post(`{"id":"a","type":"debit","account":"c:cash","amount":"1","metadata":{"k":["${bad}"]}}`)
+    assertProblem(
+      await post(`{"id":"a","type":"debit","account":"c:cash","amount":"1","reference":"${bad}"}`),
+      'invalid',
+      'reference',
+    )
+    const inMetadata = await post(
+      `{"id":"a","type":"debit","account":"c:cash","amount":"1","metadata":{"k":["${bad}"]}}`,
+    )
     assertProblem(inMetadata, 'invalid', 'metadata.k[0]')
     const inKey = await post(`{"id":"a","type":"debit","account":"c:cash","amount":"1","metadata":{"${bad}":1}}`)
     assertProblem(inKey, 'invalid', `metadata.${JSON.parse(`"${bad}"`)}`)
@@ -118,9 +152,15 @@ test('U+0000 and lone surrogates are refused by field, escaped or not, in keys t
 })
 
 test('of duplicate keys the last counts; __proto__ is unknown', async () => {
-  const commands = await commandsDuring(() => post('{"id":"a","type":"debit","account":"c:cash","amount":"1","amount":"2"}'))
+  const commands = await commandsDuring(() =>
+    post('{"id":"a","type":"debit","account":"c:cash","amount":"1","amount":"2"}'),
+  )
   assert.equal((commands[0] as { amount?: string }).amount, '2')
-  assertProblem(await post('{"id":"a","type":"debit","account":"c:cash","amount":"1","__proto__":{}}'), 'unknown_field', '__proto__')
+  assertProblem(
+    await post('{"id":"a","type":"debit","account":"c:cash","amount":"1","__proto__":{}}'),
+    'unknown_field',
+    '__proto__',
+  )
   assert.equal(({} as { polluted?: unknown }).polluted, undefined)
 })
 
@@ -137,7 +177,15 @@ test('a huge body is refused, one of 64 kB is read', async () => {
 
 test('other content types and compressed bodies are 415', async () => {
   const text = JSON.stringify(debit)
-  for (const type of ['text/plain', 'application/xml', 'application/x-ndjson', 'application/msgpack', 'application/jsonx', 'nonsense', '']) {
+  for (const type of [
+    'text/plain',
+    'application/xml',
+    'application/x-ndjson',
+    'application/msgpack',
+    'application/jsonx',
+    'nonsense',
+    '',
+  ]) {
     assertProblem(await post(text, { 'content-type': type }), 'unsupported_media_type', 'content-type', type)
   }
   assertProblem(await post(text, { 'content-encoding': 'gzip' }), 'unsupported_media_type', 'content-encoding')
@@ -148,7 +196,10 @@ test('other content types and compressed bodies are 415', async () => {
 
 test('two owners are refused before the engine is asked, the id stays free', async () => {
   const commands = await commandsDuring(async () => {
-    assertProblem(await post({ id: 't', type: 'transfer', from: 'a:cash', to: 'b:cash', amount: '1' }), 'across_owners_not_supported')
+    assertProblem(
+      await post({ id: 't', type: 'transfer', from: 'a:cash', to: 'b:cash', amount: '1' }),
+      'across_owners_not_supported',
+    )
     assertProblem(await post({ ...debit, to: 'other:cash' }), 'across_owners_not_supported')
     const transfers = [
       { from: 'a:cash', to: 'house:x', amount: '1' },
@@ -190,12 +241,19 @@ test('a transaction is read back: first answer, transfers, now', async () => {
   reads.transactions.set('c pay-1', { http: 201, body, transfers, now: { state: 'posted', refunded: '0.00' } })
   const answered = await app.inject(`${url}/pay-1?owner=c`)
   assert.equal(answered.statusCode, 200)
-  assert.equal(answered.body, `${body.slice(0, -1)},"transfers":${JSON.stringify(transfers)},"now":{"state":"posted","refunded":"0.00"}}`)
+  assert.equal(
+    answered.body,
+    `${body.slice(0, -1)},"transfers":${JSON.stringify(transfers)},"now":{"state":"posted","refunded":"0.00"}}`,
+  )
   const declined = problemBody('account_frozen', { detail: 'x', instance: '/v1/transactions/pay-2?owner=c' })
   reads.transactions.set('c pay-2', { http: 422, body: declined, transfers: [], now: { state: 'declined' } })
   const read = await app.inject(`${url}/pay-2?owner=c`)
   assert.equal(read.statusCode, 200)
-  assert.deepEqual(JSON.parse(read.body), { ...(JSON.parse(declined) as object), transfers: [], now: { state: 'declined' } })
+  assert.deepEqual(JSON.parse(read.body), {
+    ...(JSON.parse(declined) as object),
+    transfers: [],
+    now: { state: 'declined' },
+  })
   assertProblem(await app.inject(`${url}/pay-3?owner=c`), 'not_found')
 })
 
@@ -209,7 +267,8 @@ test('reading a transaction needs its owner, and takes any id of 128 characters,
   assertProblem(await app.inject(`${url}/${'x'.repeat(129)}?owner=c`), 'invalid', 'id')
   const id = ':'.repeat(128)
   reads.transactions.set(`c ${id}`, { http: 201, body: '{}', transfers: [], now: { state: 'posted' } })
-  for (const text of [id, '%3A'.repeat(128), '%3a'.repeat(128)]) assert.equal((await app.inject(`${url}/${text}?owner=c`)).statusCode, 200)
+  for (const text of [id, '%3A'.repeat(128), '%3a'.repeat(128)])
+    assert.equal((await app.inject(`${url}/${text}?owner=c`)).statusCode, 200)
   reads.transactions.set('c !expire:h1', { http: 201, body: '{}', transfers: [], now: { state: 'posted' } })
   assert.equal((await app.inject(`${url}/!expire:h1?owner=c`)).statusCode, 200)
 })

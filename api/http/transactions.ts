@@ -66,6 +66,6 @@ export function transactionRoutes(instance: FastifyInstance, engine: Engine, rea
 }
 
 /** The members of the first answer as they were sent, then `transfers` and `now`. */
-export function viewText({ body, transfers, now }: TransactionView): string {
+function viewText({ body, transfers, now }: TransactionView): string {
   return `${body.slice(0, -1)},"transfers":${JSON.stringify(transfers)},"now":${JSON.stringify(now)}}`
 }

@@ -151,9 +151,15 @@ export const figuresOf = ({ balance, held, seq, asset }: Account): string =>
 /** All that deciding may look at, as comparable text. */
 export function snapshot(state: PartitionState): string {
   const { rules: _rules, ...rest } = state
-  return JSON.stringify(rest, (_key, value: unknown) => {
-    if (typeof value === 'bigint') return `${value}n`
-    if (value instanceof Map) return [...value]
-    return value
-  })
+  return comparable(rest)
 }
+
+/** Anything of the domain as text; a row's accounts by their keys, because they may be live ones. */
+export const comparable = (value: unknown): string =>
+  JSON.stringify(value, (name, member: unknown) => {
+    if (typeof member === 'bigint') return `${member}n`
+    if (member instanceof Map) return [...member]
+    if ((name === 'from' || name === 'to') && typeof member === 'object' && member !== null && 'key' in member)
+      return member.key
+    return member
+  })

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { scaleMax } from '../../core/asset.ts'
 import * as field from './fields.ts'
 
-export const AccountStatus = Type.Enum(['open', 'frozen', 'closed'], { description: 'one of open, frozen, closed' })
+const AccountStatus = Type.Enum(['open', 'frozen', 'closed'], { description: 'one of open, frozen, closed' })
 const Normal = Type.Enum(['credit', 'debit'], { description: 'one of credit, debit' })
 
 export const OpenAccountBody = Type.Object(
@@ -35,10 +35,7 @@ export const AssetAnswer = Type.Object(
   { $id: 'Asset', title: 'Asset', examples: [{ code: 'CNY', scale: 2, autoOpen: false }] },
 )
 
-export const AssetsAnswer = Type.Object(
-  { assets: Type.Array(Type.Ref('Asset#')) },
-  { $id: 'Assets', title: 'Assets' },
-)
+export const AssetsAnswer = Type.Object({ assets: Type.Array(Type.Ref('Asset#')) }, { $id: 'Assets', title: 'Assets' })
 
 const decimalOut = Type.String({ description: 'A decimal string in the unit of the asset.' })
 
@@ -100,7 +97,10 @@ const EntryAnswer = Type.Object({
   reference: Type.Union([Type.String(), Type.Null()]),
 })
 
-export const EntriesAnswer = Type.Object({ entries: Type.Array(EntryAnswer), next }, { $id: 'Entries', title: 'Entries' })
+export const EntriesAnswer = Type.Object(
+  { entries: Type.Array(EntryAnswer), next },
+  { $id: 'Entries', title: 'Entries' },
+)
 
 export const HeadsAnswer = Type.Object(
   {

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { type ProblemCode, problems } from '../problem.ts'
 
-export const problemCodes = Object.keys(problems) as readonly ProblemCode[]
+const problemCodes = Object.keys(problems) as readonly ProblemCode[]
 
 export const ProblemAnswer = Type.Object(
   {
@@ -88,11 +88,14 @@ export const TransactionViewAnswer = Type.Object(
   {
     $id: 'TransactionView',
     title: 'TransactionView',
-    description: 'The first answer (of a declined transaction: the members of its problem), its transfers and what became of it since.',
+    description:
+      'The first answer (of a declined transaction: the members of its problem), its transfers and what became of it since.',
     examples: [
       {
         ...transactionExample,
-        transfers: [{ from: 'cust-42:cash', to: 'house:settlement:alipay', amount: '12.34', asset: 'CNY', kind: 'debit' }],
+        transfers: [
+          { from: 'cust-42:cash', to: 'house:settlement:alipay', amount: '12.34', asset: 'CNY', kind: 'debit' },
+        ],
         now: { state: 'posted', refunded: '0.00' },
       },
     ],

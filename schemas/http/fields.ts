@@ -68,8 +68,7 @@ export const instantWords =
 
 /** That the instant exists is checked beside the schema. */
 export const Instant = Type.String({
-  pattern:
-    '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})$',
+  pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})$',
   format: 'date-time',
   description: instantWords,
   examples: ['2026-03-01T12:00:00.000Z'],

@@ -22,17 +22,25 @@ const command = <Name extends string, Own extends TProperties>(name: Name, descr
     { additionalProperties: false, $id: schemaName(name), title: name, description },
   )
 
-export const DebitBody = command('debit', 'Takes from an account; the other side is the settlement account of the channel.', {
-  account: field.AccountId,
-  amount: field.Amount,
-  to: Type.Optional(field.AccountId),
-})
+export const DebitBody = command(
+  'debit',
+  'Takes from an account; the other side is the settlement account of the channel.',
+  {
+    account: field.AccountId,
+    amount: field.Amount,
+    to: Type.Optional(field.AccountId),
+  },
+)
 
-export const CreditBody = command('credit', 'Pays into an account; the other side is the settlement account of the channel.', {
-  account: field.AccountId,
-  amount: field.Amount,
-  from: Type.Optional(field.AccountId),
-})
+export const CreditBody = command(
+  'credit',
+  'Pays into an account; the other side is the settlement account of the channel.',
+  {
+    account: field.AccountId,
+    amount: field.Amount,
+    from: Type.Optional(field.AccountId),
+  },
+)
 
 export const TransferBody = command('transfer', 'Moves an amount from one account to another.', {
   from: field.AccountId,
@@ -66,7 +74,7 @@ export const RefundBody = command('refund', 'Gives back an earlier transaction, 
   amount: Type.Optional(field.Amount),
 })
 
-export const transfersMax = 64
+const transfersMax = 64
 
 export const PostingsBody = command('postings', 'Many transfers, all or nothing.', {
   owner: Type.Optional(field.Owner),

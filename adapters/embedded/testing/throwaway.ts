@@ -90,6 +90,8 @@ function watch(dataDir: string): { end(): void } {
 async function removeAbandoned(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     const pid = Number(new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1])
-    if (pid > 0 && !isAlive(pid)) await run('/bin/sh', ['-c', cleanUp, 'sh', join(root, name)], { cwd: '/' })
+    if (!(pid > 0) || isAlive(pid)) continue
+    // Another user's may not be removed by us.
+    await run('/bin/sh', ['-c', cleanUp, 'sh', join(root, name)], { cwd: '/' }).catch(() => undefined)
   }
 }

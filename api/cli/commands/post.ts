@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { type BatchAnswer, type Client, ClientError, createClient } from '../../client/client.ts'
+import { type Client, ClientError, createClient } from '../../client/client.ts'
 import {
   type Command,
   countOf,
@@ -20,6 +20,7 @@ import {
 import { Demand, openAccounts, shortfallOf } from '../post/demand.ts'
 import { type Mapping, MappingError, parseMapping } from '../post/mapping.ts'
 import { readRows, UnreadableFile } from '../post/rows.ts'
+import { type Again, appendRow, rowsOf, type Sending, sendAll } from '../post/send.ts'
 import { Spool } from '../post/spool.ts'
 import { BadRows, Tally } from '../post/tally.ts'
 import { duration, startProgress } from '../progress.ts'
@@ -62,7 +63,7 @@ unnamed temporary file (TMPDIR) until the end. The mapping format: examples/czec
 } satisfies Command
 
 const shownMax = 5
-/** More patient than a single call: a server that restarts is waited for, about 40 s. */
+/** More patient than a single call: a server that restarts is waited for, for half a minute or more. */
 const retry = { retriesMax: 12, delayMs: 200, delayMsMax: 5_000 }
 
 async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -88,7 +89,7 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
     }
     if (values['dry-run'] === true) return await show(file, rows, io, bad.count)
     if (rows.count === 0) throw new Stop(exitCodes.stopped, `${nameOf(file)} has no rows to send.`)
-    const client = createClient({ url, retry })
+    const client = createClient({ url, retry: io.retry ?? retry })
     try {
       await requireServer(client, url)
       await prepare(client, demand, mapping, io)
@@ -132,7 +133,7 @@ async function read(file: string, mapping: Mapping | undefined, limit: number, r
     for await (const row of readRows(bytes, mapping)) {
       if (row.kind === 'bad') bad.add(row.line, row.field, row.detail)
       else {
-        const waits = [rows.append(`${row.line}\t${row.json}`), demand.add(row.command, row.line)]
+        const waits = [appendRow(rows, row), demand.add(row.command, row.line)]
         if (waits[0] !== undefined) await waits[0]
         if (waits[1] !== undefined) await waits[1]
       }
@@ -151,7 +152,7 @@ async function read(file: string, mapping: Mapping | undefined, limit: number, r
 
 async function show(file: string, rows: Spool, io: Io, badCount: number): Promise<number> {
   let shown = 0
-  for await (const { json } of spooled(rows)) {
+  for await (const { json } of rowsOf(rows)) {
     if (shown++ === shownMax) break
     io.stdout.write(`${json}\n`)
   }
@@ -204,92 +205,46 @@ const listed = (first: readonly string[], total: number): string[] => [
   ...(total > first.length ? [`  and ${count(total - first.length)} more`] : []),
 ]
 
-interface SpooledRow {
-  readonly line: number
-  readonly json: string
-}
-
-async function* spooled(spool: Spool): AsyncGenerator<SpooledRow, void, undefined> {
-  for await (const text of spool.lines()) {
-    const tab = text.indexOf('\t')
-    yield { line: Number(text.slice(0, tab)), json: text.slice(tab + 1) }
-  }
-}
-
 /** Rows that are not in the ledger after it. Prints the summary even when the connection is lost for good. */
 async function send(client: Client, file: string, rows: Spool, suffix: string | undefined, io: Io): Promise<number> {
   const startedAt = performance.now()
   const tally = new Tally()
+  const rounds: Again[] = []
   const progress = await startProgress(io, 'posting', rows.count, 'rows')
-  const again: string[] = []
+  const sending: Sending = {
+    client,
+    tally,
+    suffix,
+    onAnswer: () => progress.update(tally.answered),
+    onRetry: (cause, waitMs) => progress.note(`${cause.message}; going on in ${(waitMs / 1000).toFixed(1)} s`),
+  }
   let lost: ClientError | undefined
   try {
-    let declined = await sendRows(spooled(rows), suffix !== undefined)
-    for (
-      let suffixes = suffix;
-      declined !== undefined && suffixes !== undefined && suffix !== undefined;
-      suffixes += suffix
-    ) {
-      const before = { posted: tally.posted, replayed: tally.replayed }
-      const retried: Spool = declined
-      declined = await sendRows(renamed(retried, suffix), true).finally(() => retried.close())
-      again.push(
-        `${counted(retried.count, 'declined row')} sent again as <id>${suffixes}: ${count(tally.posted - before.posted)} posted, ${count(tally.replayed - before.replayed)} replayed`,
-      )
-    }
+    await sendAll(rows, sending, (round) => rounds.push(round))
   } catch (error) {
     if (!(error instanceof ClientError)) throw error
     lost = error
   } finally {
     progress.stop()
   }
-
-  /** The result holds the rows declined by an earlier run; they are not counted yet. */
-  async function sendRows(source: AsyncIterable<SpooledRow>, keepDeclined: boolean): Promise<Spool | undefined> {
-    let declined: Spool | undefined
-    const onRetry = (cause: ClientError, waitMs: number) =>
-      progress.note(`${cause.message}; going on in ${(waitMs / 1000).toFixed(1)} s`)
-    try {
-      for await (const answer of client.batchJson(source, { onRetry })) {
-        if (keepDeclined && wasDeclinedEarlier(answer) && hasRoomForSuffix(answer.row.json)) {
-          declined ??= await Spool.create()
-          await declined.append(`${answer.row.line}\t${answer.row.json}`)
-        } else {
-          tally.add(answer, answer.row.line)
-          progress.update(tally.answered)
-        }
-      }
-    } catch (error) {
-      await declined?.close()
-      throw error
-    }
-    return declined
-  }
-
-  const hasRoomForSuffix = (json: string): boolean =>
-    (JSON.parse(json) as { id: string }).id.length + (suffix?.length ?? 0) <= 128
-
-  const seconds = (performance.now() - startedAt) / 1000
-  const rate = count(Math.round(tally.answered / Math.max(seconds, 0.001)))
-  const time = seconds < 10 ? `${seconds.toFixed(1)} s` : duration(Math.round(seconds))
-  io.stdout.write(`${counted(tally.answered, 'row')} of ${nameOf(file)} in ${time} (${rate}/s)\n`)
-  io.stdout.write(`${tally.lines(io).join('\n')}\n`)
-  for (const line of again) io.stdout.write(`${line}\n`)
-  if (lost !== undefined)
-    throw new Stop(
-      exitCodeOf(lost),
-      `${lost.message}\n${counted(rows.count - tally.answered, 'row')} without an answer. Run the same again: nothing is posted twice.`,
-    )
-  return tally.left
+  io.stdout.write(`${summaryOf(file, tally, rounds, performance.now() - startedAt, io).join('\n')}\n`)
+  if (lost === undefined) return tally.left
+  const open = counted(rows.count - tally.answered, 'row')
+  throw new Stop(
+    exitCodeOf(lost),
+    `${lost.message}\n${open} without an answer. Run the same again: nothing is posted twice.`,
+  )
 }
 
-const wasDeclinedEarlier = ({ outcome, resent }: BatchAnswer<SpooledRow>): boolean =>
-  outcome.status === 'declined' && outcome.replayed && !resent
-
-/** The rows with the suffix behind their ids. */
-async function* renamed(rows: Spool, suffix: string): AsyncGenerator<SpooledRow, void, undefined> {
-  for await (const { line, json } of spooled(rows)) {
-    const body = JSON.parse(json) as { id: string }
-    yield { line, json: JSON.stringify({ ...body, id: body.id + suffix }) }
-  }
+function summaryOf(file: string, tally: Tally, rounds: readonly Again[], tookMs: number, io: Io): string[] {
+  const rate = count(Math.round((tally.answered / Math.max(tookMs, 1)) * 1000))
+  const time = tookMs < 10_000 ? `${(tookMs / 1000).toFixed(1)} s` : duration(Math.round(tookMs / 1000))
+  return [
+    `${counted(tally.answered, 'row')} of ${nameOf(file)} in ${time} (${rate}/s)`,
+    ...tally.lines(io),
+    ...rounds.map(
+      ({ suffixes, rows, posted, replayed }) =>
+        `${counted(rows, 'declined row')} sent again as <id>${suffixes}: ${count(posted)} posted, ${count(replayed)} replayed`,
+    ),
+  ]
 }

@@ -1,8 +1,9 @@
 // `suanpan serve`: starts a server. Only hands over to the composition root.
 import { type Command, exitCodes, type Io, type Options, readArguments } from '../command.ts'
+import { readable } from '../host-errors.ts'
 
 const options = {
-  'take-over': { type: 'boolean', says: 'take the ledger over from a process that still hosts it' },
+  'take-over': { type: 'boolean', says: 'end the sessions of a former host that hangs, instead of refusing to start' },
 } as const satisfies Options
 
 export const serve = {
@@ -22,7 +23,11 @@ export const serve = {
   async run(argv: readonly string[], io: Io): Promise<number> {
     const { values } = readArguments(serve, argv, [])
     const server = await import('../../serve.ts')
-    await server.serve(io.env, { takeOver: values['take-over'] === true })
+    try {
+      await server.serve(io.env, { takeOver: values['take-over'] === true })
+    } catch (error) {
+      throw await readable(error)
+    }
     return exitCodes.ok
   },
 } satisfies Command

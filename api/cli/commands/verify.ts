@@ -1,5 +1,6 @@
 // `suanpan verify`: recomputes the ledger from its journal. Only hands over to the composition root.
 import { type Command, type Io, type Options, readArguments } from '../command.ts'
+import { readable } from '../host-errors.ts'
 
 const options = {
   json: { type: 'boolean', says: 'the result as JSON' },
@@ -16,6 +17,10 @@ Exit code 1 if anything differs.`,
   async run(argv: readonly string[], io: Io): Promise<number> {
     const { values } = readArguments(verify, argv, [])
     const ledger = await import('../../verify.ts')
-    return await ledger.verify(io.env, { json: values.json === true })
+    try {
+      return await ledger.verify(io.env, { json: values.json === true })
+    } catch (error) {
+      throw await readable(error)
+    }
   },
 } satisfies Command

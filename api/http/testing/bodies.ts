@@ -44,7 +44,7 @@ interface Property {
   readonly items?: { readonly properties?: Readonly<Record<string, Property>>; readonly required?: readonly string[] }
 }
 
-export interface WrongBody {
+interface WrongBody {
   readonly name: string
   readonly body: unknown
   readonly code: 'invalid' | 'unknown_field'
@@ -53,7 +53,22 @@ export interface WrongBody {
 
 const nonStrings: readonly unknown[] = [null, 0, 1, 12.34, true, false, [], {}, ['c1:cash'], { a: 1 }]
 const badText = ['\u0000', 'a\u0000b', '\ud800', 'a\udc00b']
-const badStrings = ['', ' ', ' 1', '1 ', 'a b', 'é', '٣', '\n', 'a\n', 'x/y', '%41', ...badText, 'x'.repeat(129), 'x'.repeat(5000)]
+const badStrings = [
+  '',
+  ' ',
+  ' 1',
+  '1 ',
+  'a b',
+  'é',
+  '٣',
+  '\n',
+  'a\n',
+  'x/y',
+  '%41',
+  ...badText,
+  'x'.repeat(129),
+  'x'.repeat(5000),
+]
 
 /** Values that the property's schema refuses, whatever the field is. */
 function wrongValues(property: Property): unknown[] {
@@ -97,7 +112,7 @@ export function wrongBodies(type: TransactionType): WrongBody[] {
     }
   }
   const { transfers } = right
-  const items = schema.properties['transfers']?.items
+  const items = schema.properties.transfers?.items
   if (Array.isArray(transfers) && items?.properties !== undefined) {
     const [first] = transfers as Json[]
     const with2 = (item: unknown): Json => ({ ...right, transfers: [first, first, item] })
@@ -106,7 +121,8 @@ export function wrongBodies(type: TransactionType): WrongBody[] {
         add(with2({ ...first, [name]: value }), `transfers[2].${name}`, 'invalid', shownValue(value))
       }
     }
-    for (const name of items.required ?? []) add(with2(without(first ?? {}, name)), `transfers[2].${name}`, 'invalid', 'missing')
+    for (const name of items.required ?? [])
+      add(with2(without(first ?? {}, name)), `transfers[2].${name}`, 'invalid', 'missing')
     for (const value of [null, 1, 'x', []]) add(with2(value), 'transfers[2]', 'invalid', shownValue(value))
     add(with2({ ...first, amuont: '1' }), 'transfers[2].amuont', 'unknown_field', 'unknown')
     add({ ...right, transfers: [] }, 'transfers', 'invalid', 'empty')
@@ -115,5 +131,6 @@ export function wrongBodies(type: TransactionType): WrongBody[] {
   return wrong
 }
 
-const without = (body: Json, name: string): Json => Object.fromEntries(Object.entries(body).filter(([key]) => key !== name))
+const without = (body: Json, name: string): Json =>
+  Object.fromEntries(Object.entries(body).filter(([key]) => key !== name))
 const shownValue = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 20)

@@ -19,7 +19,15 @@ const body = JSON.stringify({
 
 async function bare(): Promise<number> {
   const app = Fastify()
-  const answer: unknown = JSON.parse(acceptedBody({ id: 'pay-20260301-000001', type: 'debit', account: 'cust-42:cash', amount: '12.34', to: 'house:settlement:alipay' }))
+  const answer: unknown = JSON.parse(
+    acceptedBody({
+      id: 'pay-20260301-000001',
+      type: 'debit',
+      account: 'cust-42:cash',
+      amount: '12.34',
+      to: 'house:settlement:alipay',
+    }),
+  )
   app.post('/v1/transactions', (_request, reply) => {
     setImmediate(() => void reply.code(201).send(answer))
   })
@@ -27,7 +35,7 @@ async function bare(): Promise<number> {
 }
 
 /** `PROFILE=1`: a CPU profile of each server in the present folder. */
-const serverArgs = process.env['PROFILE'] === undefined ? [] : ['--cpu-prof']
+const serverArgs = process.env.PROFILE === undefined ? [] : ['--cpu-prof']
 
 const servers = { bare, suanpan: async () => listen((await start()).app) } as const
 type Name = keyof typeof servers
@@ -39,7 +47,9 @@ interface Measured {
 }
 
 async function measure(name: Name, seconds: number): Promise<Measured> {
-  const child = fork(fileURLToPath(import.meta.url), ['serve', name], { execArgv: [...process.execArgv, ...serverArgs] })
+  const child = fork(fileURLToPath(import.meta.url), ['serve', name], {
+    execArgv: [...process.execArgv, ...serverArgs],
+  })
   const [port] = (await once(child, 'message')) as [number]
   const options = {
     url: `http://127.0.0.1:${port}/v1/transactions`,
@@ -81,7 +91,8 @@ async function compare(rounds: number, seconds: number): Promise<void> {
   console.log(`median ratio of rates ${median(rates).toFixed(2)}, of CPU time ${median(costs).toFixed(2)}`)
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
 const [first = '3', second = '4'] = process.argv.slice(2)
 if (first === 'serve') {

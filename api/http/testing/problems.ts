@@ -12,8 +12,8 @@ interface Answered {
 export function assertProblem(answered: Answered, code: ProblemCode, field?: string, note = ''): void {
   const problem = JSON.parse(answered.body) as Record<string, unknown>
   const shown = `${note} ${answered.body}`
-  assert.equal(problem['code'], code, shown)
-  assert.equal(problem['field'], field, shown)
+  assert.equal(problem.code, code, shown)
+  assert.equal(problem.field, field, shown)
   const { http, title, retryable, effect } = problems[code]
   assert.equal(answered.statusCode, http, shown)
   assert.equal(answered.headers['content-type'], 'application/problem+json', shown)
@@ -21,7 +21,7 @@ export function assertProblem(answered: Answered, code: ProblemCode, field?: str
   assert.equal(Number(answered.headers['content-length']), Buffer.byteLength(answered.body))
   const { type, status, detail, instance } = problem
   assert.deepEqual(
-    { type, title: problem['title'], status, retryable: problem['retryable'], effect: problem['effect'] },
+    { type, title: problem.title, status, retryable: problem.retryable, effect: problem.effect },
     { type: `urn:suanpan:problem:${code}`, title, status: http, retryable, effect },
   )
   assert.ok(typeof detail === 'string' && detail.length > 0 && !detail.includes('undefined'), shown)

@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
-import { createServer } from '../server.ts'
+import { createServer, type ServerOptions } from '../server.ts'
 import { FakeEngine } from './fake-engine.ts'
 import { FakeReads } from './fake-reads.ts'
 
@@ -14,7 +14,7 @@ export interface Started {
   readonly logged: { readonly fields: object; readonly message: string }[]
 }
 
-export async function start(streamWindow?: number): Promise<Started> {
+export async function start(settings: Pick<ServerOptions, 'streamWindow' | 'closeGraceMs'> = {}): Promise<Started> {
   const engine = new FakeEngine()
   const reads = new FakeReads()
   const registry = new Registry()
@@ -29,7 +29,7 @@ export async function start(streamWindow?: number): Promise<Started> {
     registry,
     log,
     version: '0.0.0-test',
-    ...(streamWindow === undefined ? {} : { streamWindow }),
+    ...settings,
   })
   return { app, engine, reads, registry, logged }
 }
