@@ -11,6 +11,7 @@ export class IdFilter {
   readonly bits: Uint32Array
   /** Ids added. */
   count = 0
+  private readonly mask: number
 
   /** Size is the power of two at or above 16 bits an id, at least 1,024 bits. */
   constructor(ids: number, bits?: Uint32Array) {
@@ -36,7 +37,8 @@ export class IdFilter {
   }
 
   add(key: IdKey): void {
-    const { bits, mask } = this
+    const { bits } = this
+    const mask = this.mask
     let h = word(key, 0)
     const step = word(key, 4) | 1
     for (let i = 0; i < probes; i++) {
@@ -48,7 +50,8 @@ export class IdFilter {
   }
 
   mayHold(key: IdKey): boolean {
-    const { bits, mask } = this
+    const { bits } = this
+    const mask = this.mask
     let h = word(key, 0)
     const step = word(key, 4) | 1
     for (let i = 0; i < probes; i++) {

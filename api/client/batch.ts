@@ -325,7 +325,7 @@ async function nextPiece<Row>(
 ): Promise<string | undefined> {
   // Only time spent waiting for the server counts, and only while it owes an answer.
   const timer = setInterval(() => {
-    if (round.sent.size > 0 || round.ended) void 0
+    if (round.sent.size > 0 || round.ended) response.destroy(silent(options))
   }, options.silenceMsMax)
   try {
     const next = await pieces.next()
