@@ -2,7 +2,7 @@
 // an InvariantViolation, and the memory is dropped. It computes every after-image a second time, by the kind of the row alone.
 import { type Account, type AccountRef, available, isCell, openedAccount } from './account.ts'
 import { violated } from './invariant.ts'
-import { minorMax } from './money.ts'
+import { minorMax, minorMin } from './money.ts'
 import { accountKey, accountName, type PartitionState } from './partition.ts'
 import type { Row } from './row.ts'
 import type { Decided } from './transaction.ts'
@@ -84,8 +84,8 @@ function applyPosted(state: PartitionState, { at }: Decided, row: Row): void {
   const held = captured ? from.held - amount : from.held
   moveTo(from, row.fromSeq, from.balance - amount, row.fromBalance, held, row.fromHeld)
   moveTo(to, row.toSeq, to.balance + amount, row.toBalance, to.held, row.toHeld)
-  if (from.holds.size > 0) keepNextExpiry(from, at)
-  if (to.holds.size > 0) keepNextExpiry(to, at)
+  if (from.held !== 0n) keepNextExpiry(from, at)
+  if (to.held !== 0n) keepNextExpiry(to, at)
 }
 
 function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided, row: Row): void {
@@ -111,7 +111,7 @@ function applyRelease(state: PartitionState, { at }: Decided, row: Row): void {
   takeFromHold(account, row)
   moveTo(account, row.fromSeq, account.balance, row.fromBalance, account.held - amount, row.fromHeld)
   // Not after an expiry: a thousand holds that run out together would be looked through a thousand times.
-  if (row.kind === 'release' && account.holds.size > 0) keepNextExpiry(account, at)
+  if (row.kind === 'release' && account.held !== 0n) keepNextExpiry(account, at)
 }
 
 function takeFromHold({ id, holds }: Account, { link, amount, to }: Row): void {
@@ -177,15 +177,16 @@ function moveTo(
   if (balance !== balanceSaid || held !== heldSaid) {
     violated('after_image_agrees', { account: account.id, seq, balance, balanceSaid, held, heldSaid })
   }
-  if (held < 0n || held > minorMax || balance > minorMax || balance < -minorMax) {
+  if (held < 0n || held > minorMax || balance > minorMax || balance < minorMin) {
     violated('amounts_fit', { account: account.id, seq, balance, held })
   }
   if (account.status === 'closed') violated('closed_stands_still', { account: account.id, seq })
   const heldBefore = account.held
   const balanceBefore = account.balance
   account.seq = seq
-  account.balance = balance
-  account.held = held
+  // The row's own objects: one bigint then lives on where there would be two.
+  account.balance = balanceSaid
+  account.held = heldSaid
   if (isCell(account)) return
   const after = available(account)
   if (after >= 0n) return

@@ -7,7 +7,7 @@ import { Draft } from './draft.ts'
 import type { Hold } from './hold.ts'
 import { type IdKey, isHouse } from './identity.ts'
 import { violated } from './invariant.ts'
-import { minorMax, parseAmount } from './money.ts'
+import { minorMax, minorMin, parseAmount } from './money.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
 import { capturedRow, type Row, reservedRow, sidelessRow } from './row.ts'
 import type { Facts, Remembered } from './transaction.ts'
@@ -85,7 +85,7 @@ export function decideCapture(
   if (lowersAsTo(to) && available(to) < amount) {
     return declined(state, received, at, 'insufficient_funds', fundsFacts(to, amount))
   }
-  if (account.balance - amount < -minorMax || to.balance + amount > minorMax) {
+  if (account.balance - amount < minorMin || to.balance + amount > minorMax) {
     return declined(state, received, at, 'amount_overflow')
   }
   // From here the capture must succeed.

@@ -67,8 +67,9 @@ function onTransfer(
   return onAccounts(state, accounts, at)
 }
 
-const mayBeDue = ({ holds, nextExpiryAt }: Readonly<Account>, at: number): boolean =>
-  holds.size > 0 && (nextExpiryAt === undefined || nextExpiryAt <= at)
+/** Nothing held means no hold; looking at `holds` itself would be two more misses of the cache for every cold account. */
+const mayBeDue = ({ held, nextExpiryAt }: Readonly<Account>, at: number): boolean =>
+  held !== 0n && (nextExpiryAt === undefined || nextExpiryAt <= at)
 
 // ---- the accounts that are there ------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ const roundDown = 0
 
 /** Balances, holds and amounts are at most this, in either direction: |x| < 2^63. */
 export const minorMax = 2n ** 63n - 1n
+export const minorMin = -minorMax
 
 const decimalSyntax = /^(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?$/
 /** Digits of which every number is exact in a double. */

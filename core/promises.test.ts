@@ -228,6 +228,10 @@ test("P5: each account's rows are numbered without gaps and carry the balance an
       account.held += heldChange
       assert.deepEqual({ seq, balance, held }, account)
     }
+    assert.equal(
+      ledger.state.pseq,
+      ledger.journal.reduce((sum, { rows }) => sum + rows.length, 0),
+    )
     for (const { rows } of ledger.journal) {
       for (const { kind, amount, from, fromSeq, fromBalance, fromHeld, to, toSeq, toBalance, toHeld } of rows) {
         const reserving = kind === 'hold' || kind === 'release' || kind === 'expire'

@@ -3,7 +3,7 @@
 import { type Account, available, isCell } from './account.ts'
 import type { Refusal } from './code.ts'
 import { isHouse } from './identity.ts'
-import { type AmountRefusal, formatMinor, minorMax } from './money.ts'
+import { type AmountRefusal, formatMinor, minorMax, minorMin } from './money.ts'
 import { accountName, type PartitionState } from './partition.ts'
 import type { Facts } from './transaction.ts'
 
@@ -59,7 +59,7 @@ export function refusalOfTransfer(
   if (typeof amount === 'string') return amount
   if (from.key === to.key) return 'same_account'
   if (shortSide(from, to, amount) !== undefined) return 'insufficient_funds'
-  if (from.balance - amount < -minorMax || to.balance + amount > minorMax) return 'amount_overflow'
+  if (from.balance - amount < minorMin || to.balance + amount > minorMax) return 'amount_overflow'
   return undefined
 }
 

@@ -30,6 +30,7 @@ export class PiscinaThreads implements Threads {
       idleTimeout: Number.POSITIVE_INFINITY,
       // 'sync' would freeze the timers and sockets of the thread between tasks.
       atomics: 'disabled',
+      resourceLimits: { maxYoungGenerationSizeMb: Number(process.env.YG ?? 64) },
     })
     // A throw outside the task (a stray timer, say) arrives here as well as at the task; without a listener it would end the process.
     pool.on('error', () => undefined)

@@ -78,7 +78,8 @@ export class TupleFields {
   }
 
   skip(): void {
-    this.at += Math.max(0, this.length())
+    const length = this.length()
+    this.at += Math.max(0, length)
   }
 
   private length(): number {

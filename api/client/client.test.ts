@@ -190,18 +190,22 @@ withServer('answers that end without their last line are not taken for complete'
   const answers = await all(client.batch(credits(50)))
   assert.deepEqual(indexes(answers), upTo(50))
   assert.equal(server.requests.filter((request) => request.endsWith('/batch')).length, 2)
+  server.faults.endAfterAnswers = Array.from({ length: 100 }, () => 0)
+  await assert.rejects(all(client.batch(credits(50))), ConnectionError)
+  assert.equal(server.requests.filter((request) => request.endsWith('/batch')).length, 2 + 1 + retry.retriesMax)
 })
 
-withServer('a silent server counts as lost', async (_, server) => {
-  const client = createClient({ url: server.url, retry, timeoutMs: 50 })
-  await client.accounts.open({ id: 'cust-1:cash', asset: 'CZK' })
-  server.faults.silentBatches = 1
-  const answers = await all(client.batch(credits(10)))
-  assert.deepEqual(indexes(answers), upTo(10))
-  server.faults.silentBatches = 100
-  await assert.rejects(all(client.batch(credits(10))), TimeoutError)
-  client.close()
-})
+for (const answers of [0, 3]) {
+  withServer(`a server that falls silent after ${answers} answers counts as lost`, async (_, server) => {
+    const client = createClient({ url: server.url, retry, timeoutMs: 50 })
+    await client.accounts.open({ id: 'cust-1:cash', asset: 'CZK' })
+    server.faults.silentAfterAnswers = [answers]
+    assert.deepEqual(indexes(await all(client.batch(credits(10)))), upTo(10))
+    server.faults.silentAfterAnswers = [answers, 0, 0, 0, 0]
+    await assert.rejects(all(client.batch(credits(10))), TimeoutError)
+    client.close()
+  })
+}
 
 withServer('a refused batch is tried again after Retry-After, a bounded number of times', async (client, server) => {
   await client.accounts.open({ id: 'cust-1:cash', asset: 'CZK' })

@@ -47,6 +47,17 @@ test('a line of 64 kB is taken, a longer one is skipped and counted, however it 
   }
 })
 
+test('a line without end is not kept', () => {
+  const cutter = new LineCutter()
+  const before = process.memoryUsage().arrayBuffers
+  for (let count = 0; count < 2_000; count++) cutter.cut(Buffer.alloc(64 * 1024, 0x20))
+  assert.ok(process.memoryUsage().arrayBuffers - before < 64 * 1024 * 1024)
+  assert.deepEqual(
+    cutter.cut(Buffer.from('\n1\n')).map((value) => (value instanceof Problem ? value.code : value)),
+    ['payload_too_large', 1],
+  )
+})
+
 test('property: where the bytes are cut makes no difference', () => {
   const line = fc.oneof(
     fc.jsonValue().map((value) => Buffer.from(JSON.stringify(value))),

@@ -74,7 +74,7 @@ function extentOf(bytes: Buffer, start: number): { end: number; text: boolean } 
     const head = headAt(bytes, at)
     if (head === undefined) return truncated
     at = head.at + head.bytes
-    if (at + head.values > bytes.length) return truncated
+    if (at > bytes.length) return truncated
     if (head.text && !isUtf8(bytes.subarray(head.at, at))) text = false
     if (head.values === 0) continue
     if (open.length === depthMax) return tooDeep

@@ -85,6 +85,21 @@ test('a body with a broken chunk is a problem', async () => {
   assertProblem(answered, 'invalid')
 })
 
+test('what breaks in the middle of a stream gets no second head into the answer', async () => {
+  const head =
+    'POST /v1/transactions/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n'
+  const socket = net.connect(port, '127.0.0.1').on('error', () => {})
+  let text = ''
+  socket.on('data', (chunk) => {
+    if (text === '') socket.write('zz\r\n')
+    text += String(chunk)
+  })
+  socket.write(`${head}${(body.length + 1).toString(16)}\r\n${body}\n\r\n`)
+  await once(socket, 'close')
+  assert.equal(text.split('HTTP/1.1').length, 2, text)
+  assert.equal(text.includes('"done":true'), false)
+})
+
 test('pipelined requests are answered in their order', async () => {
   const text = await talk(request(body) + request('{}') + request(body.replace('pay-1', 'pay-2')), (seen) =>
     seen.includes('"pay-2"'),

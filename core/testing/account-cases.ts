@@ -63,6 +63,7 @@ export const accountCases: readonly Case[] = [
     ['a house account', (l) => l.account('house:x'), change({ account: 'house:x' }), 'account_not_found'],
     ['another version', one, change({ ifVersion: 2, overdraft: '0.001' }), 'version_mismatch'],
     ['another version of a closed account', closed, change({ ifVersion: 2 }), 'version_mismatch'],
+    ['the version after a change', (l) => one(l).accept(change({ id: '!1' })), change({ ifVersion: 2 }), 'accepted'],
     ['the version', one, change({ ifVersion: 1, status: 'frozen' }), 'accepted'],
     ['the limit of a closed account', closed, change({ overdraft: '0.001' }), 'account_closed'],
     ['a closed account to closed', closed, change({ status: 'closed' }), 'account_closed'],

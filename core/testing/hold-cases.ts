@@ -154,6 +154,13 @@ export const holdCases: readonly Case[] = [
       'accepted',
     ],
     [
+      'of all that is left, by default',
+      heldFor({}, (l) => l.accept(capture({ amount: '4', final: false }))),
+      capture({ id: 'k' }),
+      'accepted',
+      { rows: 'capture', after: { 'c:cash': '90.00 0.00 3' } },
+    ],
+    [
       'of more than is left',
       heldFor({}, (l) => l.accept(capture({ amount: '4', final: false }))),
       capture({ id: 'k', amount: '6.01' }),

@@ -84,6 +84,12 @@ export const refundCases: readonly Case[] = [
     ['too great', paid, refund({ amount: '92233720368547758.08' }), 'amount_overflow'],
     ['of nothing', rich, refund(), 'original_not_found'],
     ['of what was declined', (l) => rich(l).refuse(debit({ amount: '101' })), refund(), 'original_not_found'],
+    [
+      'of a credit that was declined',
+      (l) => rich(l).refuse(credit({ amount: '0.001' })),
+      refund({ of: 'c' }),
+      'original_not_found',
+    ],
     ['of another account', paid, refund({ account: 'c:save' }), 'original_not_found'],
     ['for the other side of a transfer', moved, refund({ account: 'c:save', of: 't' }), 'original_not_found'],
     ['of a credit', (l) => rich(l).accept(credit()), refund({ of: 'c' }), 'original_not_refundable'],

@@ -90,6 +90,6 @@ function mayGoAgain({ outcome, resent, row }: BatchAnswer<Row>, suffix: string):
 async function* renamed(rows: Spool, suffix: string): AsyncGenerator<Row, void, undefined> {
   for await (const { line, json } of rowsOf(rows)) {
     const body = JSON.parse(json) as { id: string }
-    yield { line, json: JSON.stringify({ ...body, id: body.id }) }
+    yield { line, json: JSON.stringify({ ...body, id: body.id + suffix }) }
   }
 }

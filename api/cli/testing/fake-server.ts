@@ -17,8 +17,8 @@ export interface Faults {
   dropped: number
   /** Batch items that answer `outcome_unknown` so many more times, by id. */
   unknownItems: Map<string, number>
-  /** The next batches answer nothing at all. */
-  silentBatches: number
+  /** The next batches say nothing more after so many answers each. */
+  silentAfterAnswers: number[]
 }
 
 export interface FakeServer {
@@ -62,7 +62,7 @@ export async function startFakeServer(port = 0): Promise<FakeServer> {
     overloaded: 0,
     dropped: 0,
     unknownItems: new Map(),
-    silentBatches: 0,
+    silentAfterAnswers: [],
   }
   const assets = ['CZK', 'CNY', 'USD'].map((code) => ({ code, scale, autoOpen: false }))
   const accounts: FakeServer['accounts'] = new Map()
@@ -227,8 +227,7 @@ export async function startFakeServer(port = 0): Promise<FakeServer> {
     const { raw } = reply
     const cutAfter = faults.cutAfterAnswers.shift() ?? Number.POSITIVE_INFINITY
     const endAfter = faults.endAfterAnswers.shift() ?? Number.POSITIVE_INFINITY
-    const silent = faults.silentBatches > 0
-    if (silent) faults.silentBatches--
+    const silentAfter = faults.silentAfterAnswers.shift() ?? Number.POSITIVE_INFINITY
     raw.writeHead(200, { 'content-type': 'application/x-ndjson' })
     let count = 0
     // Answers of one turn of the event loop go out as one chunk, as the real server does it.
@@ -242,7 +241,7 @@ export async function startFakeServer(port = 0): Promise<FakeServer> {
     try {
       for await (const line of createInterface({ input: request.body, crlfDelay: Number.POSITIVE_INFINITY })) {
         const { http, replayed, body } = decide(line)
-        if (silent) continue
+        if (count >= silentAfter) continue
         const text = `{"index":${count},"http":${http},"replayed":${replayed},"body":${body}}\n`
         if (count < cutAfter && count < endAfter) write(text)
         else if (count === endAfter) raw.end()
@@ -253,7 +252,7 @@ export async function startFakeServer(port = 0): Promise<FakeServer> {
         }
         count++
       }
-      if (!silent && count <= cutAfter && count <= endAfter) raw.end(`{"done":true,"count":${count}}\n`)
+      if (count < silentAfter && count <= cutAfter && count <= endAfter) raw.end(`{"done":true,"count":${count}}\n`)
     } catch {
       raw.destroy()
     }
