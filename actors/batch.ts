@@ -38,14 +38,11 @@ interface Part {
 
 /** A command made `decide` or `apply` throw: where. */
 export class CommandFailed extends Error {
-  readonly partition: number
-
-  constructor(partition: number, cause: unknown) {
+  constructor(partition: number | string, cause: unknown) {
     super(`a command of partition ${partition} failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
     })
     this.name = 'CommandFailed'
-    this.partition = partition
   }
 }
 
@@ -53,7 +50,8 @@ export class Batch {
   readonly number: number
   readonly answers: Answers = { tickets: [], https: [], replayed: [], bodies: [] }
   /** Transactions that may be forgotten once this batch has committed, unless they were used again. */
-  readonly touched: { readonly hosted: Hosted; readonly key: IdKey }[] = []
+  readonly touched = new Map<Hosted, IdKey[]>()
+  private touchedHere: IdKey[] = []
   /** Answers by code. */
   readonly outcomes: Record<string, number> = {}
   commands = 0
@@ -156,7 +154,7 @@ export class Batch {
     hosted.seen.add(decided.idKey)
     const remembered = state.remembered.get(decided.idKey)
     if (remembered !== undefined) remembered.lastUsed = this.number
-    this.touched.push({ hosted, key: decided.idKey })
+    this.touchedHere.push(decided.idKey)
     const body = detailOf(decided)
     const detailHash = body === undefined ? undefined : this.keepDetail(state.partition, firstPseq, body)
     const { rows } = decided
@@ -187,7 +185,9 @@ export class Batch {
       // The link's target is resident: whoever decided this row saw it. It goes when this batch has committed.
       const target = hosted.state.remembered.get(row.link)
       if (target !== undefined) target.lastUsed = this.number
-      this.touched.push({ hosted, key: row.link })
+      this.touchedHere.push(row.link)
+      // The late hold must find it when this memory is gone.
+      if (row.kind === 'tombstone') hosted.seen.add(row.link)
     }
     if (from === undefined) return
     const name = accountName(from.id, from.asset.code)
@@ -226,7 +226,16 @@ export class Batch {
     return detailHash(salt, body)
   }
 
+  /** Also forgotten after the commit: transactions that were loaded for this batch. */
+  touch(hosted: Hosted, keys: readonly IdKey[]): void {
+    const known = this.touched.get(hosted)
+    if (known === undefined) this.touched.set(hosted, [...keys])
+    else for (const key of keys) known.push(key)
+  }
+
   private begin(hosted: Hosted): Part {
+    this.touchedHere = this.touched.get(hosted) ?? []
+    this.touched.set(hosted, this.touchedHere)
     return {
       hosted,
       before: hosted.position,

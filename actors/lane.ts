@@ -154,9 +154,9 @@ export class Lane {
     for (const { hosted, waiting, frame } of work.alone) await this.alone(hosted, waiting, frame)
   }
 
-  /** Waits for frames, the end of the commit in flight, or a call from outside. */
+  /** Waits for frames, the end of the commit in flight, or a call from outside. Whoever stops takes no frames: those that wait would ring on. */
   private async rest(): Promise<void> {
-    this.ports.mailbox.whenFrames(this.wake.now)
+    if (!this.stopping) this.ports.mailbox.whenFrames(this.wake.now)
     await this.wake.next()
   }
 
@@ -214,7 +214,7 @@ export class Lane {
 
   private async together(parts: ReadonlyMap<Hosted, { waiting: Waiting[]; after: Position }>): Promise<void> {
     const number = ++this.batchNumber
-    const came = await this.activate(parts, number)
+    const came = await this.activateOrSuspect(parts, number)
     if (this.failure !== undefined) throw this.failure
     const started = this.ports.clock.elapsed()
     const batch = this.newBatch(number)
@@ -226,18 +226,32 @@ export class Lane {
         throw error
       }
     }
-    for (const one of came) batch.touched.push(one)
+    for (const [hosted, keys] of came) batch.touch(hosted, keys)
     const decideMs = this.ports.clock.elapsed() - started
     await this.send(batch, decideMs)
     this.makeRoom()
+  }
+
+  /** A fault is the world's; whatever else an activation throws is for one of the commands, and would be thrown again. */
+  private async activateOrSuspect(
+    parts: ReadonlyMap<Hosted, { readonly waiting: readonly Received[]; readonly after: Position }>,
+    batch: number,
+  ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
+    try {
+      return await this.activate(parts, batch)
+    } catch (error) {
+      if (isFault(error)) throw error
+      for (const [{ partition }, { after }] of parts) this.suspect(partition, after)
+      throw new CommandFailed([...parts.keys()].map(({ partition }) => partition).join(', '), error)
+    }
   }
 
   /** Loads what the commands need and is not in memory: one round trip, a second where a found row names another account. */
   private async activate(
     parts: ReadonlyMap<Hosted, { readonly waiting: readonly Received[] }>,
     batch: number,
-  ): Promise<{ hosted: Hosted; key: IdKey }[]> {
-    const came: { hosted: Hosted; key: IdKey }[] = []
+  ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
+    const came: (readonly [Hosted, readonly IdKey[]])[] = []
     const absents = new Map<number, Absent>()
     for (let round = 0; round < roundsMax; round++) {
       const needs = new Map<number, Needs>()
@@ -257,7 +271,7 @@ export class Lane {
         const asked = needs.get(hosted.partition)
         const absent = absents.get(hosted.partition)
         if (asked === undefined || absent === undefined) continue
-        for (const key of install(hosted, asked, found.get(hosted.partition), batch, absent)) came.push({ hosted, key })
+        came.push([hosted, install(hosted, asked, found.get(hosted.partition), batch, absent)])
       }
     }
     throw new Error(`what a batch needs was not found in ${roundsMax} rounds`)
@@ -304,14 +318,16 @@ export class Lane {
   private openGate(batch: Batch): void {
     const { tickets, https, replayed, bodies } = batch.answers
     if (tickets.length > 0) this.ports.answers.answers(tickets, https, replayed, bodies.join('\n'))
-    for (const { hosted, key } of batch.touched) {
-      const { remembered, accounts } = hosted.state
-      const one = remembered.get(key)
-      if (one === undefined || (one.lastUsed ?? 0) > batch.number) continue
-      // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
-      const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
-      if (held !== undefined && accounts.get(accountName(held.id, held.asset.code))?.holds.has(key)) continue
-      remembered.delete(key)
+    for (const [{ state }, keys] of batch.touched) {
+      const { remembered, accounts } = state
+      for (const key of keys) {
+        const one = remembered.get(key)
+        if (one === undefined || (one.lastUsed ?? 0) > batch.number) continue
+        // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
+        const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
+        if (held !== undefined && accounts.get(accountName(held.id, held.asset.code))?.holds.has(key)) continue
+        remembered.delete(key)
+      }
     }
   }
 
@@ -336,30 +352,39 @@ export class Lane {
   private async aloneOne(hosted: Hosted, received: Waiting, after: Position): Promise<void> {
     await this.inFlight?.done.catch(() => undefined)
     if (this.failure !== undefined) throw this.failure
-    const number = ++this.batchNumber
-    const parts = new Map([[hosted, { waiting: [received], after }]])
-    const came = await this.activate(parts, number)
-    if (hosted.suspect === positionText(after)) {
-      const batch = this.newBatch(number)
-      batch.quarantine(hosted, received, after)
-      await this.sendAndWait(batch)
-      this.ports.news.quarantined(hosted.partition, positionText(after), received.command.id)
-      return
-    }
+    if (hosted.suspect === positionText(after)) return await this.giveUp(hosted, received, after)
     if (hosted.cautiousUntil !== undefined) {
-      const note = this.newBatch(number)
+      const note = this.newBatch(++this.batchNumber)
       note.advance(hosted, hosted.position, after)
       await this.sendAndWait(note)
     }
-    const batch = this.newBatch(++this.batchNumber)
+    const number = ++this.batchNumber
+    const came = await this.activateOrSuspect(new Map([[hosted, { waiting: [received], after }]]), number)
+    const batch = this.newBatch(number)
     try {
       batch.decideAll(hosted, [received], after)
     } catch (error) {
       this.suspect(hosted.partition, after)
       throw error
     }
-    for (const one of came) batch.touched.push(one)
+    for (const [hosted, keys] of came) batch.touch(hosted, keys)
     await this.sendAndWait(batch)
+  }
+
+  /** Loads nothing but its own id: what it needs beside may be what it fails of. */
+  private async giveUp(hosted: Hosted, received: Waiting, after: Position): Promise<void> {
+    const number = ++this.batchNumber
+    const { partition, state } = hosted
+    if (!state.remembered.has(received.idKey)) {
+      const own: Needs = { accounts: [], cells: [], transactions: [received.idKey] }
+      const found = await this.ports.ledger.load(new Map([[partition, own]]))
+      install(hosted, own, found.get(partition), number, new Absent())
+    }
+    const batch = this.newBatch(number)
+    batch.quarantine(hosted, received, after)
+    batch.touch(hosted, [received.idKey])
+    await this.sendAndWait(batch)
+    this.ports.news.quarantined(partition, positionText(after), received.command.id)
   }
 
   private async sendAndWait(batch: Batch): Promise<void> {
@@ -410,11 +435,11 @@ export class Lane {
         stack: error instanceof Error ? error.stack : undefined,
       })
     }
-    if (error instanceof CommandFailed || code === 'rows_refused' || code === 'fenced') {
-      this.ports.news.log('warn', 'a lane recovers', { code, message })
-      return
-    }
-    this.ports.news.trouble(code, message)
+    const ours = error instanceof CommandFailed || code === 'rows_refused' || code === 'fenced'
+    if (ours) this.ports.news.log('warn', 'a lane recovers', { code, message })
+    else this.ports.news.trouble(code, message)
+    // A first failure of our own making is recovered from at once; whatever fails again waits, longer each time.
+    if (ours && this.failures <= 2) return
     const ms = Math.min(retryMostMs, retryFirstMs * 2 ** Math.min(10, this.failures - 1))
     await new Promise<void>((resolve) => {
       const cancel = this.ports.timers.after(ms * (0.5 + this.ports.random.fraction()), resolve)

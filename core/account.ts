@@ -1,6 +1,6 @@
 // One account as its actor holds it in memory, and what its numbers mean. Loading, passivation and storage are elsewhere.
 import type { Asset } from './asset.ts'
-import type { Hold } from './hold.ts'
+import { type Hold, noHolds } from './hold.ts'
 import type { IdKey } from './identity.ts'
 
 export type AccountStatus = 'open' | 'frozen' | 'closed'
@@ -30,12 +30,10 @@ export interface Account extends AccountRef {
   seq: number
   /** Counts opening (1) and each change of status or limit. */
   version: number
-  /** Open holds on this account by the key of the transaction that placed them, oldest first. */
-  readonly holds: Map<IdKey, Hold>
+  /** Open holds on this account by the key of the transaction that placed them; `noHolds` of most accounts. */
+  holds: Map<IdKey, Hold>
   /** Batch number of the last use: what passivation sorts by. Owned by the host, not by core. */
   lastUsed: number
-  /** No open hold runs out before this time (epoch milliseconds). Only there where holds were; absent: not known, look at them all. */
-  nextExpiryAt?: number
 }
 
 /** An account as it opens. Every account in memory is made here or has its members in this order: one hidden class for the hot path. */
@@ -50,7 +48,7 @@ export const openedAccount = (key: number, id: string, asset: Asset, normal: Nor
   held: 0n,
   seq: 0,
   version: 1,
-  holds: new Map(),
+  holds: noHolds,
   lastUsed: 0,
 })
 

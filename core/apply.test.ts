@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { apply } from './apply.ts'
 import type { Command } from './command.ts'
 import { decide } from './decide.ts'
+import { noHolds, OpenHolds } from './hold.ts'
 import type { Row } from './row.ts'
 import { capture, change, debit, expire, hold, open, refund, release, settlement } from './testing/commands.ts'
 import { figuresOf, snapshot, TestLedger } from './testing/ledger.ts'
@@ -277,19 +278,40 @@ test('expiries come oldest first, each seeing those before it, with rows of thei
 test('a bound on the next expiry spares looking through the holds, and is never too late', () => {
   const ledger = given().accept(hold({ id: 'a', expiresIn: 10 }))
   const cash = ledger.find('c:cash')
+  const bound = () => (cash.holds instanceof OpenHolds ? cash.holds.nextExpiryAt : undefined)
   const at = (seconds: number) => (ledger.journal[0]?.at ?? 0) + seconds * 1000
-  assert.equal(cash.nextExpiryAt, at(10))
+  assert.equal(bound(), at(10))
   ledger.accept(hold({ id: 'b', expiresIn: 5 }))
-  assert.equal(cash.nextExpiryAt, at(5))
+  assert.equal(bound(), at(5))
   ledger.accept(hold({ id: 'c' }), release({ hold: 'b' }))
-  assert.equal(cash.nextExpiryAt, at(5))
+  assert.equal(bound(), at(5))
   ledger.wait(5000).accept(debit())
-  assert.equal(cash.nextExpiryAt, at(10))
+  assert.equal(bound(), at(10))
   // As loaded: not known, so they are all looked at.
-  delete cash.nextExpiryAt
+  cash.holds = new Map(cash.holds)
   ledger.wait(5000).accept(debit({ id: 'd2' }))
   assert.equal(figuresOf(cash), '80.00 10.00 7')
-  assert.equal(cash.nextExpiryAt, Number.POSITIVE_INFINITY)
+  assert.equal(bound(), Number.POSITIVE_INFINITY)
+})
+
+test('accounts without holds share the map of none, before and after, and nobody can write to it', () => {
+  const ledger = given()
+  const cash = ledger.find('c:cash')
+  assert.equal(cash.holds, noHolds)
+  ledger.accept(hold())
+  assert.notEqual(cash.holds, noHolds)
+  assert.equal(ledger.find('c:save').holds.size, 0)
+  ledger.accept(capture())
+  assert.equal(cash.holds, noHolds)
+  const placed = {
+    idKey: ledger.receive(hold()).idKey,
+    id: 'h',
+    to: cash,
+    amount: 1n,
+    remaining: 1n,
+    expiresAt: undefined,
+  }
+  assert.throws(() => noHolds.set(placed.idKey, placed), { rule: 'no_holds_is_shared' })
 })
 
 test('a decision applied to another state changes that one and not its own', () => {

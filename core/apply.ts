@@ -1,6 +1,7 @@
 // Applies a decision to a partition's state: live right after `decide`, and in replay from the journal. Never refuses: what does not fit is
 // an InvariantViolation, and the memory is dropped. It computes every after-image a second time, by the kind of the row alone.
 import { type Account, type AccountRef, available, isCell, openedAccount } from './account.ts'
+import { noHolds, OpenHolds } from './hold.ts'
 import { violated } from './invariant.ts'
 import { minorMax, minorMin } from './money.ts'
 import { accountKey, accountName, type PartitionState } from './partition.ts'
@@ -94,14 +95,13 @@ function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided
     violated('hold_reserves_for_somebody', { id: command.id, amount })
   const account = live(state, row.from)
   moveTo(account, row.fromSeq, account.balance, row.fromBalance, account.held + amount, row.fromHeld)
-  if (account.holds.has(idKey)) violated('held_once', { id: command.id })
+  const holds = ownHolds(account)
+  if (holds.has(idKey)) violated('held_once', { id: command.id })
   const expiresAt = facts?.expiresAt
   // Named, not held on to: the receiver may be a live account, which would then outlive its passivation.
   const receiver: AccountRef = { key: to.key, id: to.id, asset: to.asset, normal: to.normal }
-  account.holds.set(idKey, { idKey, id: command.id, to: receiver, amount, remaining: amount, expiresAt })
-  if (account.nextExpiryAt !== undefined && expiresAt !== undefined && expiresAt < account.nextExpiryAt) {
-    account.nextExpiryAt = expiresAt
-  }
+  holds.set(idKey, { idKey, id: command.id, to: receiver, amount, remaining: amount, expiresAt })
+  if (expiresAt !== undefined && expiresAt < holds.nextExpiryAt) holds.nextExpiryAt = expiresAt
   keepNextExpiry(account, at)
 }
 
@@ -114,21 +114,32 @@ function applyRelease(state: PartitionState, { at }: Decided, row: Row): void {
   if (row.kind === 'release' && account.held !== 0n) keepNextExpiry(account, at)
 }
 
-function takeFromHold({ id, holds }: Account, { link, amount, to }: Row): void {
+function takeFromHold(account: Account, { link, amount, to }: Row): void {
+  const { id, holds } = account
   const hold = link === undefined ? undefined : holds.get(link)
   if (hold === undefined || link === undefined || hold.to.key !== to?.key) violated('hold_open', { account: id })
   if (!(amount > 0n && amount <= hold.remaining))
     violated('hold_covers', { account: id, amount, remaining: hold.remaining })
   hold.remaining -= amount
-  if (hold.remaining === 0n) holds.delete(link)
+  if (hold.remaining !== 0n) return
+  holds.delete(link)
+  if (holds.size === 0) account.holds = noHolds
+}
+
+function ownHolds(account: Account): OpenHolds {
+  if (account.holds instanceof OpenHolds) return account.holds
+  const own = new OpenHolds(account.holds)
+  account.holds = own
+  return own
 }
 
 /** Expects that all due by `at` were expired before: what is left runs out later. Looks through all holds only when the bound is passed. */
 function keepNextExpiry(account: Account, at: number): void {
-  if (account.nextExpiryAt !== undefined && account.nextExpiryAt > at) return
+  const holds = ownHolds(account)
+  if (holds.nextExpiryAt > at) return
   let next = Number.POSITIVE_INFINITY
-  for (const { expiresAt } of account.holds.values()) if (expiresAt !== undefined && expiresAt < next) next = expiresAt
-  account.nextExpiryAt = next
+  for (const { expiresAt } of holds.values()) if (expiresAt !== undefined && expiresAt < next) next = expiresAt
+  holds.nextExpiryAt = next
 }
 
 function applyOpen(state: PartitionState, { from, fromSeq, amount }: Row): void {

@@ -2,7 +2,7 @@
 // every row is true at its time.
 import type { Account, AccountRef } from './account.ts'
 import { accountOf } from './decide-hold.ts'
-import type { Hold } from './hold.ts'
+import { type Hold, OpenHolds } from './hold.ts'
 import { idKeyOf, isHouse, ownerOfAccount } from './identity.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
 import { reservedRow } from './row.ts'
@@ -67,9 +67,9 @@ function onTransfer(
   return onAccounts(state, accounts, at)
 }
 
-/** Nothing held means no hold; looking at `holds` itself would be two more misses of the cache for every cold account. */
-const mayBeDue = ({ held, nextExpiryAt }: Readonly<Account>, at: number): boolean =>
-  held !== 0n && (nextExpiryAt === undefined || nextExpiryAt <= at)
+/** Nothing held means no hold: looking at `holds` itself would be two more misses of the cache for every cold account. */
+const mayBeDue = ({ held, holds }: Readonly<Account>, at: number): boolean =>
+  held !== 0n && !(holds instanceof OpenHolds && holds.nextExpiryAt > at)
 
 // ---- the accounts that are there ------------------------------------------------------------------------------------------------
 

@@ -22,9 +22,9 @@ export function accountRoutes(instance: FastifyInstance, engine: Engine, reads: 
   const app = instance.withTypeProvider<TypeBoxTypeProvider>()
 
   /** Answers when the engine has. */
-  const submit = (reply: FastifyReply, command: Command & { readonly account: string }): void => {
+  const submit = (reply: FastifyReply, command: Command): void => {
     if (!intake.isOpen()) throw new ProblemError(notReady)
-    engine.submit(command, (given) => answerOfEngine(reply, given, `/v1/accounts/${command.account}`))
+    engine.submit(command, (given) => answerOfEngine(reply, given, command))
   }
 
   app.post(

@@ -57,6 +57,7 @@ async function post(values: readonly unknown[], lines: OrderedLines, ports: Stre
       lines.settle(index, itemText(index, answerOfProblem(command)))
       continue
     }
+    // An `overloaded` that comes all the same (others took the room in this turn) is told as it is: sent again, it would pass later items.
     await engine.room(command)
     engine.submit(command, (answer) => {
       onItem(answer.http)

@@ -6,20 +6,23 @@ export class Problem {
   readonly code: ProblemCode
   readonly detail: string
   readonly field: string | undefined
+  /** Path of the resource, where that is more than the path of the request. */
+  readonly instance: string | undefined
 
-  constructor(code: ProblemCode, detail: string, field?: string) {
+  constructor(code: ProblemCode, detail: string, field?: string, instance?: string) {
     this.code = code
     this.detail = detail
     this.field = field
+    this.instance = instance
   }
 
   get http(): number {
     return problems[this.code].http
   }
 
-  /** JSON text; `instance` is the path of the resource. */
-  body(instance: string): string {
-    return problemBody(this.code, { detail: this.detail, field: this.field, instance })
+  /** JSON text; `path` is that of the request. */
+  body(path: string): string {
+    return problemBody(this.code, { detail: this.detail, field: this.field, instance: this.instance ?? path })
   }
 }
 

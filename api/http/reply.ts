@@ -2,6 +2,8 @@
 // hooks and types that such an answer has no use for.
 import type { FastifyReply } from 'fastify'
 import type { Answer } from '../../actors/engine.ts'
+import type { Command } from '../../core/command.ts'
+import { instanceOf } from '../../schemas/answer.ts'
 import type { Problem } from './problem.ts'
 
 const jsonType = 'application/json; charset=utf-8'
@@ -28,9 +30,9 @@ export function answer(reply: FastifyReply, http: number, body: string, extra?: 
 const replayedHeader = ['idempotent-replayed', 'true'] as const
 const retryHeader = ['retry-after', '1'] as const
 
-/** An engine's answer; `location` is the path of what a 201 has created. */
-export function answerOfEngine(reply: FastifyReply, { http, replayed, body }: Answer, location: string): void {
-  if (http === 201) answer(reply, http, body, ['location', location])
+/** The engine's answer to a command. */
+export function answerOfEngine(reply: FastifyReply, { http, replayed, body }: Answer, command: Command): void {
+  if (http === 201) answer(reply, http, body, ['location', instanceOf(command)])
   else if (replayed) answer(reply, http, body, replayedHeader)
   else if (http === 429 || http === 503) answer(reply, http, body, retryHeader)
   else answer(reply, http, body)

@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Engine } from '../../actors/engine.ts'
 import type { Reads, TransactionView } from '../../actors/reads.ts'
-import { ownerOfCommand } from '../../core/owner.ts'
 import { AnyTransactionId, Owner } from '../../schemas/http/fields.ts'
 import type { Intake } from './intake.ts'
 import { idempotencyKey, problemAnswers, replayedAnswer, textAnswer } from './operation.ts'
@@ -38,10 +37,7 @@ export function transactionRoutes(instance: FastifyInstance, engine: Engine, rea
         answerProblem(reply, command)
         return
       }
-      engine.submit(command, (given) => {
-        const location = given.http === 201 ? `/v1/transactions/${command.id}?owner=${ownerOfCommand(command)}` : ''
-        answerOfEngine(reply, given, location)
-      })
+      engine.submit(command, (given) => answerOfEngine(reply, given, command))
     },
   )
 

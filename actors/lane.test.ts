@@ -1,0 +1,513 @@
+// A lane over a ledger and a mailbox in memory: the gate, the overlap of commits, recovery, suspects, what is remembered and forgotten.
+import assert from 'node:assert/strict'
+import { afterEach, test } from 'node:test'
+import { calendarOf } from '../core/business-date.ts'
+import type { Command } from '../core/command.ts'
+import type { Received } from '../core/partition.ts'
+import { capture, credit, debit, hold, refund, release } from '../core/testing/commands.ts'
+import { RetryableFault } from './faults.ts'
+import type { LaneLimits } from './lane.ts'
+import type { LaneCommit } from './ports.ts'
+import { FakeMailbox } from './testing/fake-mailbox.ts'
+import { LaneRun } from './testing/lane-run.ts'
+import { type Fate, MemoryLedger, MemoryShard } from './testing/memory-ledger.ts'
+
+const points = (given: Partial<Parameters<typeof credit>[0]> = {}): Command =>
+  credit({ account: 'c:points', asset: 'POINTS', amount: '10', ...given })
+
+const runs: LaneRun[] = []
+afterEach(async () => {
+  for (const run of runs.splice(0)) await run.stop()
+})
+
+interface Given {
+  readonly shard?: MemoryShard
+  readonly ledger?: MemoryLedger
+  readonly mailbox?: FakeMailbox
+  readonly limits?: LaneLimits
+  readonly beforeDecide?: (received: Received) => void
+}
+
+function started({ shard = new MemoryShard(1), ledger = new MemoryLedger(shard), ...given }: Given = {}) {
+  const rules = { assets: ledger.shard.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
+  const run = new LaneRun({ ledger, rules, partitions: ledger.shard.heads.size, ...given })
+  runs.push(run)
+  return { run, ledger, shard: ledger.shard }
+}
+
+/** Commits wait for the test's word, one after the other. */
+function gated(ledger: MemoryLedger) {
+  const waiting: { commit: LaneCommit; decide: (fate: Fate) => void }[] = []
+  ledger.fate = (commit) => new Promise((decide) => waiting.push({ commit, decide }))
+  return {
+    waiting,
+    next: (fate: Fate = 'kept') => {
+      const first = waiting.shift()
+      assert.ok(first !== undefined, 'no commit waits')
+      first.decide(fate)
+    },
+  }
+}
+
+const unavailable = (): RetryableFault => new RetryableFault('unavailable', 'the connection ended')
+const idsIn = (shard: MemoryShard): string[] => shard.rows.filter(({ row }) => row.leg === 0).map(({ id }) => id)
+
+// ---- the gate -------------------------------------------------------------------------------------------------------------------
+
+test('nothing is heard of a batch before its commit stands: no answer, no trim, no news', async () => {
+  const { run, ledger } = started()
+  await run.until(() => run.news.includes('hosted 0'))
+  const gate = gated(ledger)
+  const [ticket = 0] = run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  await run.settle()
+  assert.equal(run.heard.size, 0)
+  assert.equal(run.mailbox.depth(), 1)
+  assert.ok(!run.news.some((news) => news.startsWith('committed')))
+  gate.next()
+  await run.until(() => run.heard.has(ticket))
+  assert.equal(run.heard.get(ticket)?.http, 201)
+  await run.until(() => run.mailbox.depth() === 0)
+})
+
+test('a refusal and a repeat wait for the commit too', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'a' }))
+  const gate = gated(ledger)
+  run.send(points({ id: 'a' }), debit({ id: 'b', account: 'c:points', amount: '1000' }))
+  await run.until(() => gate.waiting.length === 1)
+  await run.settle()
+  assert.equal(run.heard.size, 1)
+  gate.next()
+  await run.until(() => run.heard.size === 3)
+})
+
+test('while one batch commits the next is decided on top of it, and it is sent only after the first stands', async () => {
+  const { run, ledger, shard } = started()
+  await run.ask(points({ id: 'first' }))
+  const decided: string[] = []
+  const gate = gated(ledger)
+  run.send(debit({ id: 'a', account: 'c:points', amount: '6' }))
+  await run.until(() => gate.waiting.length === 1)
+  const [b = 0, c = 0] = run.send(
+    debit({ id: 'b', account: 'c:points', amount: '4' }),
+    debit({ id: 'c', account: 'c:points', amount: '1' }),
+  )
+  await run.settle()
+  assert.equal(gate.waiting.length, 1, 'two commits at a time')
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => run.heard.has(c))
+  decided.push(...idsIn(shard))
+  assert.deepEqual(decided, ['first', 'a', 'b', 'c'])
+  assert.equal(run.heard.get(b)?.http, 201)
+  // What the batch in flight spent was not there any more for the next.
+  assert.match(run.heard.get(c)?.body ?? '', /insufficient_funds.*"available":"0","needed":"1"/)
+})
+
+test('commands that wait while a batch commits go together in the next', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'first' }))
+  const gate = gated(ledger)
+  run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  run.send(points({ id: 'b' }))
+  await run.settle()
+  for (const id of ['c', 'd', 'e']) run.send(points({ id }))
+  await run.settle()
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => run.heard.size === 6)
+  assert.deepEqual(
+    run.news.filter((news) => news.startsWith('committed')),
+    ['committed 1', 'committed 1', 'committed 1', 'committed 3'],
+  )
+})
+
+test('a batch takes no more commands than its bound, but for one frame that is larger', async () => {
+  const { run } = started({ limits: { batchCommandsMax: 3, residentsMax: 100 } })
+  await run.until(() => run.news.includes('hosted 0'))
+  run.send(points({ id: 'a' }), points({ id: 'b' }))
+  run.send(points({ id: 'c' }), points({ id: 'd' }))
+  run.send(...Array.from({ length: 5 }, (_, i) => points({ id: `e${i}` })))
+  await run.until(() => run.heard.size === 9)
+  assert.deepEqual(
+    run.news.filter((news) => news.startsWith('committed')),
+    ['committed 2', 'committed 2', 'committed 5'],
+  )
+})
+
+// ---- trouble --------------------------------------------------------------------------------------------------------------------
+
+test('a commit that fails leaves nothing behind: the memory is dropped and the mailbox replayed', async () => {
+  const { run, ledger, shard } = started()
+  await run.ask(points({ id: 'first' }))
+  const gate = gated(ledger)
+  const [a = 0] = run.send(debit({ id: 'a', account: 'c:points', amount: '10' }))
+  await run.until(() => gate.waiting.length === 1)
+  const [b = 0] = run.send(debit({ id: 'b', account: 'c:points', amount: '1' }))
+  await run.settle()
+  gate.next(unavailable())
+  ledger.fate = async () => 'kept'
+  await run.until(() => run.heard.has(b))
+  assert.equal(run.heard.get(a)?.http, 201)
+  assert.equal(run.heard.get(b)?.http, 422)
+  assert.deepEqual(idsIn(shard), ['first', 'a', 'b'])
+  assert.equal(run.news.filter((news) => news.startsWith('answered')).length, 2, 'the failed batch was answered')
+  assert.ok(run.news.includes('trouble unavailable'))
+  assert.equal(run.news.at(-1)?.startsWith('committed'), true)
+})
+
+test('a commit whose answer was lost is settled by the position: committed once, hosted behind it', async () => {
+  const { run, ledger, shard } = started()
+  await run.ask(points({ id: 'first' }))
+  let lost = 0
+  ledger.fate = async () => (lost++ === 0 ? 'lost' : 'kept')
+  run.send(points({ id: 'a' }))
+  await run.until(() => run.news.filter((news) => news === 'hosted 0').length === 2)
+  await run.settle()
+  assert.deepEqual(idsIn(shard), ['first', 'a'])
+  assert.equal(run.heard.size, 1, 'the lane answers only what it knows to be committed; intake asks again')
+  const [again] = await run.ask(points({ id: 'a' }))
+  assert.deepEqual([again?.http, again?.replayed], [200, true])
+})
+
+test('the batch decided on top of a failed one is dropped with it', async () => {
+  const { run, ledger, shard } = started()
+  await run.ask(points({ id: 'first', amount: '10' }))
+  const gate = gated(ledger)
+  run.send(points({ id: 'a', amount: '90' }))
+  await run.until(() => gate.waiting.length === 1)
+  run.send(debit({ id: 'b', account: 'c:points', amount: '100' }))
+  await run.settle()
+  gate.next(unavailable())
+  ledger.fate = async () => 'kept'
+  await run.until(() => run.heard.size === 3)
+  assert.deepEqual(idsIn(shard), ['first', 'a', 'b'])
+  assert.deepEqual(
+    [...run.heard.values()].map(({ http }) => http),
+    [201, 201, 201],
+  )
+})
+
+test('fenced, epoch still ours: read again and go on', async () => {
+  const { run, ledger, shard } = started()
+  let fenced = 0
+  ledger.fate = async () => (fenced++ === 0 ? new RetryableFault('fenced', 'moved on') : 'kept')
+  await run.ask(points({ id: 'a' }))
+  assert.deepEqual(idsIn(shard), ['a'])
+  assert.equal(run.news.filter((news) => news === 'hosted 0').length, 2)
+})
+
+test('fenced by another host: nothing is committed or answered any more, and the partitions are given up', async () => {
+  const shard = new MemoryShard(2)
+  const { run } = started({ shard })
+  await run.until(() => run.news.includes('hosted 1'))
+  const other = new MemoryLedger(shard)
+  await other.takeOver([0, 1], { kind: 'host' })
+  const epochs = [...shard.heads.values()].map(({ epoch }) => epoch)
+  run.send(points({ id: 'a' }), points({ id: 'b', account: 'd:points' }))
+  await run.until(() => run.news.some((news) => news.startsWith('lost')))
+  await run.settle()
+  assert.deepEqual(idsIn(shard), [])
+  assert.equal(run.heard.size, 0)
+  assert.deepEqual(
+    [...shard.heads.values()].map(({ epoch }) => epoch),
+    epochs,
+    'it raised the epoch of the other host',
+  )
+})
+
+test('only the partitions that somebody took are lost', async () => {
+  const shard = new MemoryShard(2)
+  const { run } = started({ shard })
+  await run.until(() => run.news.includes('hosted 1'))
+  const taken = run.partitionOf(points())
+  await new MemoryLedger(shard).takeOver([taken], { kind: 'host' })
+  run.send(points({ id: 'a' }))
+  await run.until(() => run.news.includes(`lost ${taken}`))
+  const other = ['d', 'e', 'f', 'g'].map((owner) => points({ account: `${owner}:points` }))
+  const elsewhere = other.find((command) => run.partitionOf(command) !== taken)
+  assert.ok(elsewhere !== undefined)
+  const [answer] = await run.ask(elsewhere)
+  assert.equal(answer?.http, 201)
+})
+
+test('a ledger that cannot be reached is asked again until it can, and said so both times', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'a' }))
+  let down = true
+  ledger.fate = async () => (down ? unavailable() : 'kept')
+  ledger.trouble = () => (down ? unavailable() : undefined)
+  const [b = 0] = run.send(points({ id: 'b' }))
+  await run.until(() => run.news.filter((news) => news === 'trouble unavailable').length > 3)
+  assert.ok(!run.heard.has(b))
+  down = false
+  await run.until(() => run.heard.has(b))
+  assert.ok(run.news.lastIndexOf('trouble over') > run.news.lastIndexOf('trouble unavailable'))
+})
+
+test('after trouble the reader is opened at the committed position, in the middle of a frame too', async () => {
+  const poison = { on: true }
+  const { run, shard } = started({
+    beforeDecide: ({ command }) => {
+      if (command.id === 'x' && poison.on) throw new Error('boom')
+    },
+  })
+  await run.until(() => run.news.includes('hosted 0'))
+  const tickets = run.send(points({ id: 'a' }), points({ id: 'x' }), points({ id: 'b' }))
+  await run.until(() => run.heard.size === 3)
+  assert.deepEqual(
+    tickets.map((ticket) => run.heard.get(ticket)?.http),
+    [201, 500, 201],
+  )
+  assert.deepEqual(idsIn(shard), ['a', 'x', 'b'])
+  assert.ok(run.mailbox.log.includes('open 0 after 1:1-0+1'), run.mailbox.log.join('\n'))
+})
+
+// ---- suspects -------------------------------------------------------------------------------------------------------------------
+
+test('a command that makes deciding throw twice is quarantined; its neighbours go on and its id stays refused', async () => {
+  const seen: string[] = []
+  const { run, shard } = started({
+    shard: new MemoryShard(2),
+    beforeDecide: ({ command }) => {
+      seen.push(command.id)
+      if (command.id === 'x') throw new Error('boom')
+    },
+  })
+  const heard = await run.ask(
+    ...['a', 'x', 'b'].map((id) => points({ id })),
+    ...['y', 'z'].map((id) => points({ id, account: 'other:points' })),
+  )
+  assert.deepEqual(
+    heard.map(({ http }) => http),
+    [201, 500, 201, 201, 201],
+  )
+  assert.match(heard[1]?.body ?? '', /"code":"internal_error","retryable":false,"effect":"none"/)
+  assert.ok(run.news.includes('quarantined x'))
+  assert.equal(seen.filter((id) => id === 'x').length, 2, 'tried in its batch and once alone')
+  const [again] = await run.ask(points({ id: 'x' }))
+  assert.deepEqual([again?.http, again?.replayed, again?.body], [500, true, heard[1]?.body])
+  assert.equal(shard.rows.filter(({ id }) => id === 'x').length, 1)
+})
+
+test('an attempt is noted in the ledger before a suspect is tried, and the note goes with the commit', async () => {
+  let failures = 1
+  const notes: (string | undefined)[] = []
+  const { run, ledger, shard } = started({
+    beforeDecide: ({ command }) => {
+      if (command.id === 'x' && failures-- > 0) throw new Error('once')
+    },
+  })
+  ledger.fate = async (commit) => {
+    notes.push(...commit.partitions.map(({ attempt }) => attempt))
+    return 'kept'
+  }
+  const [x] = await run.ask(points({ id: 'x' }))
+  assert.equal(x?.http, 201)
+  assert.deepEqual(notes, ['1:1-0+1', undefined])
+  assert.equal(shard.heads.get(0)?.attempt, undefined)
+})
+
+test('a database that dies under a suspect does not count as its second failure', async () => {
+  let failures = 1
+  let notes = 0
+  const { run, ledger } = started({
+    beforeDecide: ({ command }) => {
+      if (command.id === 'x' && failures-- > 0) throw new Error('once')
+    },
+  })
+  ledger.fate = async (commit) => {
+    if (commit.partitions[0]?.attempt !== undefined) return notes++ === 0 ? 'lost' : 'kept'
+    return 'kept'
+  }
+  const [x] = await run.ask(points({ id: 'x' }))
+  assert.equal(x?.http, 201)
+  assert.ok(!run.news.includes('quarantined x'))
+  assert.equal(notes, 2)
+})
+
+test('rows that the database refuses twice are quarantined too', async () => {
+  const { run, ledger } = started()
+  ledger.fate = async (commit) =>
+    Buffer.from(commit.rows).includes('bad') &&
+    commit.rows.length > 0 &&
+    !Buffer.from(commit.rows).includes(quarantined)
+      ? new RetryableFault('rows_refused', 'value out of range')
+      : 'kept'
+  const heard = await run.ask(points({ id: 'a' }), points({ id: 'bad' }), points({ id: 'b' }))
+  assert.deepEqual(
+    heard.map(({ http }) => http),
+    [201, 500, 201],
+  )
+})
+/** int2 code 19 = internal_error with its length, as it stands in a tuple. */
+const quarantined = Buffer.from([0, 0, 0, 2, 0, 19])
+
+test('a command whose activation throws is quarantined like one whose decision does', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'a' }))
+  ledger.trouble = (_what, needs) =>
+    [...(needs?.values() ?? [])].some(({ accounts }) => accounts.includes('bad:points'))
+      ? new Error('a stored asset is not known')
+      : undefined
+  const heard = await run.ask(points({ id: 'b' }), points({ id: 'x', account: 'bad:points' }), points({ id: 'c' }))
+  assert.deepEqual(
+    heard.map(({ http }) => http),
+    [201, 500, 201],
+  )
+  assert.ok(run.news.includes('quarantined x'))
+})
+
+test('the suspects of a dead thread are tried one by one; one that was being tried when it died again is given up', async () => {
+  const shard = new MemoryShard(1)
+  const mailbox = new FakeMailbox()
+  const dying = new MemoryLedger(shard)
+  const first = started({ ledger: dying, mailbox })
+  await first.run.ask(points({ id: 'a' }))
+  // The first thread hangs in the commit of its batch and is ended; what it had taken is suspect.
+  dying.fate = () => new Promise(() => undefined)
+  first.run.send(points({ id: 'b' }), points({ id: 'x' }), points({ id: 'c' }))
+  await first.run.settle()
+  runs.length = 0
+
+  const until = { generation: 1, high: 2, low: 0, index: Number.MAX_SAFE_INTEGER }
+  const second = new MemoryLedger(shard)
+  const attempts: (string | undefined)[] = []
+  second.fate = (commit) => {
+    attempts.push(...commit.partitions.map(({ attempt }) => attempt))
+    // It notes its attempt at x, and dies.
+    return attempts.length === 4 ? new Promise(() => undefined) : Promise.resolve('kept')
+  }
+  const next = started({ ledger: second, mailbox })
+  next.run.lane.host([0], new Map([[0, until]]))
+  await next.run.until(() => attempts.length === 4)
+  assert.deepEqual(attempts, ['1:2-0+1', undefined, '1:2-0+2', undefined])
+  runs.length = 0
+
+  const third = started({ ledger: new MemoryLedger(shard), mailbox })
+  third.run.lane.host([0], new Map([[0, until]]))
+  await third.run.until(() => mailbox.depth() === 0)
+  assert.ok(third.run.news.includes('quarantined x'))
+  assert.deepEqual(idsIn(shard), ['a', 'b', 'x', 'c'])
+  const heard = await third.run.ask(points({ id: 'b' }), points({ id: 'x' }), points({ id: 'c' }))
+  assert.deepEqual(
+    heard.map(({ http, replayed }) => [http, replayed]),
+    [
+      [200, true],
+      [500, true],
+      [200, true],
+    ],
+  )
+})
+
+// ---- stopping -------------------------------------------------------------------------------------------------------------------
+
+test('stop finishes the batch in flight, answers it, takes no more and closes the ledger', async () => {
+  const { run, ledger } = started()
+  await run.until(() => run.news.includes('hosted 0'))
+  const gate = gated(ledger)
+  const [a = 0] = run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  const stopped = run.stop()
+  const [b = 0] = run.send(points({ id: 'b' }))
+  await run.settle()
+  gate.next()
+  await stopped
+  assert.ok(!run.mailbox.spun)
+  assert.ok(run.heard.has(a))
+  assert.ok(!run.heard.has(b))
+  assert.ok(ledger.closed)
+  runs.length = 0
+})
+
+// ---- what is remembered ---------------------------------------------------------------------------------------------------------
+
+test('a new id costs no load once the ids of the past are known, a repeated one costs one', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'a' }))
+  await run.settle()
+  const { loads } = ledger
+  await run.ask(points({ id: 'b' }))
+  assert.equal(ledger.loads, loads)
+  const [again] = await run.ask(points({ id: 'a' }))
+  assert.equal(again?.replayed, true)
+  assert.equal(ledger.loads, loads + 1)
+})
+
+test('a late hold is refused after its release, in the same batch, in a later one, and after a restart', async () => {
+  const { run, shard } = started()
+  await run.ask(points({ id: 'a' }))
+  await run.settle()
+  const late = (name: string): Command[] => [
+    release({ id: `r${name}`, account: 'c:points', hold: name }),
+    hold({ id: name, account: 'c:points', amount: '1' }),
+  ]
+  const together = await run.ask(...late('h1'))
+  const later = await run.askInTurn(...late('h2'))
+  for (const heard of [together, later]) {
+    assert.deepEqual(
+      heard.map(({ http }) => http),
+      [201, 422],
+    )
+    assert.match(heard[1]?.body ?? '', /hold_released/)
+  }
+  await run.ask(late('h3')[0] as Command)
+  const restarted = started({ shard, mailbox: new FakeMailbox(2) }).run
+  await restarted.until(() => restarted.news.includes('hosted 0'))
+  await restarted.settle()
+  const [refused] = await restarted.ask(late('h3')[1] as Command)
+  assert.match(refused?.body ?? '', /hold_released/)
+})
+
+test('tiny memory: accounts, holds and originals are forgotten and come back as they were', async () => {
+  const { run, shard } = started({ shard: new MemoryShard(2), limits: { batchCommandsMax: 4, residentsMax: 1 } })
+  const owners = Array.from({ length: 40 }, (_, i) => `o${i}`)
+  const each = (of: (owner: string) => Command) => run.askInTurn(...owners.map(of))
+  const account = (owner: string): string => `${owner}:points`
+  const expectAll = (heard: { http: number; body: string }[], http: number): void => {
+    for (const one of heard) assert.equal(one.http, http, one.body)
+  }
+  expectAll(await each((owner) => points({ id: 'c', account: account(owner), amount: '100' })), 201)
+  expectAll(await each((owner) => hold({ id: 'h', account: account(owner), amount: '30' })), 201)
+  expectAll(await each((owner) => debit({ id: 'd', account: account(owner), amount: '50' })), 201)
+  expectAll(
+    await each((owner) => capture({ id: 'k', account: account(owner), hold: 'h', amount: '10', final: false })),
+    201,
+  )
+  expectAll(await each((owner) => refund({ id: 'r1', account: account(owner), of: 'd', amount: '20' })), 201)
+  expectAll(await each((owner) => refund({ id: 'r2', account: account(owner), of: 'd', amount: '31' })), 422)
+  expectAll(await each((owner) => release({ id: 'l', account: account(owner), hold: 'h' })), 201)
+  expectAll(await each((owner) => capture({ id: 'k2', account: account(owner), hold: 'h' })), 422)
+  expectAll(await each((owner) => refund({ id: 'r3', account: account(owner), of: 'k' })), 201)
+  const last = await each((owner) => debit({ id: 'e', account: account(owner), amount: '70' }))
+  expectAll(last, 201)
+  for (const { body } of last) assert.match(body, /"balance":"0","held":"0","seq":8/)
+  assert.equal(shard.holds.size, 0)
+})
+
+test('the segment is switched by an empty commit before the next batch', async () => {
+  const { run, shard, ledger } = started({ shard: new MemoryShard(2) })
+  await run.ask(points({ id: 'a' }))
+  const segments: number[][] = []
+  ledger.fate = async (commit) => {
+    segments.push([commit.segment, commit.rows.length > 0 ? 1 : 0])
+    return 'kept'
+  }
+  run.lane.switchSegment(2)
+  await run.until(() => segments.length === 1)
+  await run.ask(points({ id: 'b' }))
+  assert.deepEqual(segments, [
+    [2, 0],
+    [2, 1],
+  ])
+  assert.deepEqual(
+    [...shard.heads.values()].map(({ segment }) => segment),
+    [2, 2],
+  )
+})

@@ -1,0 +1,148 @@
+// A lane that runs over a mailbox and a clock of the test's: commands in, answers out, and a record of what it told the supervisor.
+import type { Command } from '../../core/command.ts'
+import { routingKeyOf } from '../../core/owner.ts'
+import type { Received, Rules } from '../../core/partition.ts'
+import { encodeFrame } from '../../schemas/frame.ts'
+import { Lane, type LaneLimits } from '../lane.ts'
+import type { Ledger } from '../ports.ts'
+import { partitionOf } from '../route.ts'
+import { FakeMailbox } from './fake-mailbox.ts'
+import { FakeTime, seededRandom } from './fake-time.ts'
+
+export interface LaneRunOptions {
+  readonly ledger: Ledger
+  readonly rules: Rules
+  readonly partitions: number
+  readonly limits?: LaneLimits
+  readonly mailbox?: FakeMailbox
+  readonly time?: FakeTime
+  readonly beforeDecide?: (received: Received) => void
+}
+
+export interface Heard {
+  readonly ticket: number
+  readonly http: number
+  readonly replayed: boolean
+  readonly body: string
+}
+
+/** Never the same twice: lanes that follow each other over one mailbox answer what was asked before them. */
+let tickets = 0
+
+export class LaneRun {
+  readonly time: FakeTime
+  readonly mailbox: FakeMailbox
+  readonly lane: Lane
+  readonly heard = new Map<number, Heard>()
+  /** In order: `hosted 3`, `lost 3`, `trouble unavailable`, `trouble over`, `committed 2`, `quarantined x`, `answered 1 2 3`. */
+  readonly news: string[] = []
+  private readonly partitions: number
+  private readonly ended: Promise<void>
+
+  constructor(options: LaneRunOptions) {
+    this.time = options.time ?? new FakeTime()
+    this.mailbox = options.mailbox ?? new FakeMailbox()
+    this.partitions = options.partitions
+    this.lane = new Lane(
+      {
+        clock: this.time,
+        // The pause after a fault: over at once.
+        timers: { after: (_ms, callback) => turns(callback), soon: (callback) => void turns(callback) },
+        random: seededRandom(7),
+        ledger: options.ledger,
+        mailbox: this.mailbox,
+        answers: { answers: (...said) => this.hear(...said) },
+        news: {
+          hosted: (partition) => this.news.push(`hosted ${partition}`),
+          lost: (partitions) => this.news.push(`lost ${partitions.join(' ')}`),
+          trouble: (code) => this.news.push(`trouble ${code ?? 'over'}`),
+          committed: ({ commands }) => this.news.push(`committed ${commands}`),
+          quarantined: (_partition, _position, id) => this.news.push(`quarantined ${id}`),
+          log: () => undefined,
+        },
+        ...(options.beforeDecide === undefined ? {} : { beforeDecide: options.beforeDecide }),
+      },
+      options.limits ?? { batchCommandsMax: 1000, residentsMax: 1000 },
+      options.rules,
+    )
+    this.lane.host(
+      Array.from({ length: this.partitions }, (_, partition) => partition),
+      new Map(),
+    )
+    this.ended = this.lane.run()
+  }
+
+  private hear(
+    tickets: readonly number[],
+    https: readonly number[],
+    replayed: readonly boolean[],
+    bodies: string,
+  ): void {
+    this.news.push(`answered ${tickets.join(' ')}`)
+    const texts = bodies.split('\n')
+    for (const [i, ticket] of tickets.entries()) {
+      this.heard.set(ticket, { ticket, http: https[i] ?? 0, replayed: replayed[i] ?? false, body: texts[i] ?? '' })
+    }
+  }
+
+  partitionOf(command: Command): number {
+    return partitionOf(routingKeyOf(command), this.partitions)
+  }
+
+  /** Puts them into the mailbox, in one frame per partition. Returns their tickets. */
+  send(...commands: readonly Command[]): number[] {
+    const frames = new Map<number, { command: Command; ticket: number; stampedAt: number }[]>()
+    const sent = commands.map((command) => {
+      const ticket = ++tickets
+      const partition = this.partitionOf(command)
+      const stamped = { command, ticket, stampedAt: this.time.now() }
+      frames.set(partition, [...(frames.get(partition) ?? []), stamped])
+      return ticket
+    })
+    for (const [partition, frame] of frames) this.mailbox.append(partition, encodeFrame(frame), frame.length)
+    return sent
+  }
+
+  /** Sends them together and waits for their answers. */
+  async ask(...commands: readonly Command[]): Promise<Heard[]> {
+    const sent = this.send(...commands)
+    await this.until(() => sent.every((ticket) => this.heard.has(ticket)))
+    return sent.map((ticket) => this.heard.get(ticket) ?? never(ticket))
+  }
+
+  /** Sends each when the one before was answered. */
+  async askInTurn(...commands: readonly Command[]): Promise<Heard[]> {
+    const heard: Heard[] = []
+    for (const command of commands) heard.push(...(await this.ask(command)))
+    return heard
+  }
+
+  /** Waits until it holds; the lane and real I/O go on meanwhile. */
+  async until(holds: () => boolean, ms = 10_000): Promise<void> {
+    const late = performance.now() + ms
+    while (!holds()) {
+      if (performance.now() > late)
+        throw new Error(`it did not come to that in ${ms} ms: ${holds}\n${this.news.join('\n')}`)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** Lets the lane do what it can do now. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 50; i++) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+
+  async stop(): Promise<void> {
+    this.lane.stop()
+    await this.ended
+  }
+}
+
+function never(ticket: number): never {
+  throw new Error(`ticket ${ticket} has no answer`)
+}
+
+function turns(callback: () => void): () => void {
+  const immediate = setImmediate(callback)
+  return () => clearImmediate(immediate)
+}
