@@ -22,6 +22,8 @@ interface Pending {
   readonly stampedAt: number
   readonly deadline: number
   frame: FrameName | undefined
+  /** Was in the mailbox before: it may be applied already. */
+  accepted: boolean
   /** Its place in the frame, from 1. */
   index: number
 }
@@ -67,7 +69,7 @@ export class Intake {
     const ticket = ++this.tickets
     const stampedAt = this.clock.now()
     const deadline = this.clock.elapsed() + this.options.deadlineMs
-    this.pending.set(ticket, { command, reply, partition, stampedAt, deadline, frame: undefined, index: 0 })
+    this.pending.set(ticket, { command, reply, partition, stampedAt, deadline, frame: undefined, accepted: false, index: 0 })
     this.gather(partition, { command, ticket, stampedAt })
   }
 
@@ -108,9 +110,10 @@ export class Intake {
         for (const [i, { ticket }] of part.entries()) {
           const pending = this.pending.get(ticket)
           if (pending === undefined) continue
-          if (frame === undefined) this.answer(ticket, overloaded(pending.command))
+          if (frame === undefined) this.answer(ticket, pending.accepted ? lost(pending.command) : overloaded(pending.command))
           else {
             pending.frame = frame
+            pending.accepted = true
             pending.index = i + 1
           }
         }
@@ -200,6 +203,11 @@ export class Intake {
 
 function overloaded(command: Command): Answer {
   return problemAnswer('overloaded', command, 'The mailbox of this owner is full; nothing was accepted.')
+}
+
+/** It cannot be asked again, because the mailbox is full of what came after it. */
+function lost(command: Command): Answer {
+  return problemAnswer('outcome_unknown', command, 'The answer was lost with its worker. The command may be applied.')
 }
 
 const problemAnswer = (code: ProblemCode, command: Command, detail: string): Answer => ({

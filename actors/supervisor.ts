@@ -42,13 +42,14 @@ interface Slot {
   readonly number: number
   readonly partitions: readonly number[]
   thread: Thread | undefined
-  lastPong: number
+  /** Pings since the last pong. Counted, not timed: a process that was frozen has pongs lying there unread. */
+  unanswered: number
   knows: Map<string, () => void>
 }
 
 const restartFirstMs = 10
 const restartMostMs = 2000
-const pingMs = 1000
+const pingMostMs = 1000
 
 export class Supervisor {
   private readonly ports: SupervisorPorts
@@ -58,6 +59,7 @@ export class Supervisor {
   private readonly everHosted = new Set<number>()
   private readonly cancelPings: (() => void)[] = []
   private readonly segments = new Map<number, number>()
+  private readonly announced: Asset[] = []
   private stopping = false
   private allHosted: (() => void)[] = []
 
@@ -70,7 +72,7 @@ export class Supervisor {
       number,
       partitions: partitions.filter((partition) => partition % options.workers === number),
       thread: undefined,
-      lastPong: 0,
+      unanswered: 0,
       knows: new Map(),
     }))
   }
@@ -96,8 +98,9 @@ export class Supervisor {
     return this.slots.map(({ number, thread }) => ({ slot: number, share: thread?.utilization() ?? 0 }))
   }
 
-  /** Tells every worker of a new asset; resolves when all know it. A thread that starts meanwhile knows it from its settings. */
+  /** Tells every worker of a new asset; resolves when all know it. A thread that starts meanwhile is told before it hosts. */
   async announceAsset(asset: Asset): Promise<void> {
+    this.announced.push(asset)
     await Promise.all(
       this.slots.map(
         (slot) =>
@@ -143,9 +146,12 @@ export class Supervisor {
       try {
         const thread = await this.ports.threads.start(slot.number)
         slot.thread = thread
-        slot.lastPong = this.ports.clock.elapsed()
+        slot.unanswered = 0
         thread.onMessage((message: FromWorker) => this.hear(slot, message))
         void thread.ended.then((reason) => this.onEnd(slot, thread, reason))
+        if (this.stopping) return thread.terminate()
+        // Its settings may be older than these.
+        for (const asset of this.announced) this.tell(slot, { kind: 'asset', asset })
         this.ports.news.threadStarted(slot.number, thread.id)
         await this.hostSlot(slot, suspects)
         return
@@ -230,7 +236,7 @@ export class Supervisor {
         slot.knows.delete(message.code)
         return
       case 'pong':
-        slot.lastPong = this.ports.clock.elapsed()
+        slot.unanswered = 0
         return
       case 'log':
         news.log(message.level, message.message, { slot: slot.number, ...message.fields })
@@ -249,17 +255,18 @@ export class Supervisor {
 
   private ping(): void {
     let n = 0
+    const everyMs = Math.min(pingMostMs, this.options.watchdogMs / 4)
     const round = (): void => {
       n++
       for (const slot of this.slots) {
         const { thread } = slot
         if (thread === undefined) continue
-        if (this.ports.clock.elapsed() - slot.lastPong > this.options.watchdogMs) {
+        if (slot.unanswered++ * everyMs >= this.options.watchdogMs) {
           this.ports.news.log('error', 'a worker thread does not answer and is ended', { slot: slot.number })
           thread.terminate()
         } else this.tell(slot, { kind: 'ping', n })
       }
-      this.cancelPings[0] = this.ports.timers.after(pingMs, round)
+      this.cancelPings[0] = this.ports.timers.after(everyMs, round)
     }
     round()
   }

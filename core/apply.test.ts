@@ -292,6 +292,10 @@ test('a bound on the next expiry spares looking through the holds, and is never 
   ledger.wait(5000).accept(debit({ id: 'd2' }))
   assert.equal(figuresOf(cash), '80.00 10.00 7')
   assert.equal(bound(), Number.POSITIVE_INFINITY)
+  assert.deepEqual(
+    [...cash.holds.values()].map(({ id }) => id),
+    ['c'],
+  )
 })
 
 test('accounts without holds share the map of none, before and after, and nobody can write to it', () => {

@@ -24,9 +24,11 @@ export interface TestServerOptions {
   readonly databaseUrl?: string
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
+  /** What node runs; undefined: the sources. */
+  readonly program?: readonly string[]
 }
 
-const main = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
+const sources = ['--import', 'tsx', fileURLToPath(new URL('../cli/main.ts', import.meta.url))]
 const startMs = 60_000
 const children = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -37,7 +39,7 @@ process.once('exit', () => {
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const own: TestPostgres | undefined = options.databaseUrl === undefined ? await testPostgres() : undefined
   const databaseUrl = options.databaseUrl ?? (await own?.newDatabase()) ?? ''
-  const child = spawn(process.execPath, ['--import', 'tsx', main, 'serve', ...(options.args ?? [])], {
+  const child = spawn(process.execPath, [...(options.program ?? sources), 'serve', ...(options.args ?? [])], {
     env: { ...process.env, PORT: '0', DATABASE_URL: databaseUrl, LOG_LEVEL: 'info', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,0 +1,221 @@
+// Intake with a clock and a mailbox of the test's: what is refused before the mailbox, how ticks become frames, who is asked again.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Command } from '../core/command.ts'
+import { ownerOfAccount } from '../core/identity.ts'
+import { credit, debit, postings, transfer } from '../core/testing/commands.ts'
+import type { Answer } from '../schemas/answer.ts'
+import { decodeFrame } from '../schemas/frame.ts'
+import { Intake } from './intake.ts'
+import type { Frame } from './ports.ts'
+import { partitionOf } from './route.ts'
+import { FakeMailbox } from './testing/fake-mailbox.ts'
+import { FakeTime } from './testing/fake-time.ts'
+
+const partitions = 4
+/** Of an owner in another partition than `c`. */
+const elsewhere =
+  ['d:cash', 'e:cash', 'f:cash', 'g:cash'].find(
+    (account) => partitionOf(ownerOfAccount(account), partitions) !== partitionOf('c', partitions),
+  ) ?? ''
+const start = { generation: 0, high: 0, low: 0, index: 0 }
+
+function given() {
+  const time = new FakeTime()
+  const mailbox = new FakeMailbox(3)
+  const intake = new Intake({ partitions, deadlineMs: 10_000 }, mailbox, time, time)
+  intake.accept(true)
+  for (let partition = 0; partition < partitions; partition++) mailbox.open(partition, start)
+  const answers = new Map<string, Answer[]>()
+  const submit = (...commands: Command[]): void => {
+    for (const command of commands) {
+      intake.submit(command, (answer) => answers.set(command.id, [...(answers.get(command.id) ?? []), answer]))
+    }
+  }
+  const codeOf = (id: string): string => {
+    const [answer, second] = answers.get(id) ?? []
+    assert.equal(second, undefined, `${id} was answered twice`)
+    if (answer === undefined) return 'none'
+    const { code, effect } = JSON.parse(answer.body) as { code?: string; effect?: string }
+    return code === undefined ? `${answer.http}` : `${answer.http} ${code} ${effect}`
+  }
+  const taken = (): Frame[] => {
+    time.turn()
+    return [...mailbox.take(1_000_000)]
+  }
+  return { time, mailbox, intake, answers, submit, codeOf, taken }
+}
+
+const idsOf = (frame: Frame | undefined): string[] =>
+  frame === undefined ? [] : decodeFrame(frame.bytes).map(({ command }) => command.id)
+const ticketsOf = (frame: Frame): number[] => decodeFrame(frame.bytes).map(({ ticket }) => ticket)
+
+test('commands of one tick share a frame per partition, in their order, stamped with the time they came', () => {
+  const { submit, taken, time } = given()
+  submit(debit({ id: '1' }))
+  time.advance(0)
+  submit(debit({ id: '2' }), debit({ id: '3', account: elsewhere }), debit({ id: '4' }))
+  const frames = taken()
+  assert.deepEqual(frames.map(idsOf).sort(), [['1'], ['2', '4'], ['3']])
+  for (const frame of frames)
+    for (const { stampedAt } of decodeFrame(frame.bytes)) assert.equal(stampedAt, time.startMs)
+})
+
+test('commands of one owner share a partition whatever they are', () => {
+  const { submit, taken } = given()
+  submit(
+    debit({ id: '1', account: 'c:a' }),
+    credit({ id: '2', account: 'c:b' }),
+    transfer({ id: '3', from: 'house:x', to: 'c:c' }),
+    postings([{ from: 'house:x', to: 'c:d', amount: '1' }], { id: '4' }),
+  )
+  assert.deepEqual(taken().map(idsOf), [['1', '2', '3', '4']])
+})
+
+test('a tick of many commands is cut into frames of 1,024', () => {
+  const { submit, taken } = given()
+  submit(...Array.from({ length: 2500 }, (_, i) => debit({ id: String(i) })))
+  const frames = taken()
+  assert.deepEqual(
+    frames.map((frame) => idsOf(frame).length),
+    [1024, 1024, 452],
+  )
+  assert.deepEqual(frames.flatMap(idsOf), Array.from({ length: 2500 }, (_, i) => String(i)))
+})
+
+test('an answer reaches whoever asked, once, and never inside the call', () => {
+  const { submit, taken, intake, codeOf } = given()
+  submit(debit({ id: '1' }), debit({ id: '2' }))
+  assert.equal(codeOf('1'), 'none')
+  const [frame] = taken()
+  assert.ok(frame !== undefined)
+  const [first = 0, second = 0] = ticketsOf(frame)
+  intake.answers([second, first, 999], [201, 422, 201], [false, true, false], '{"n":2}\n{"n":1}\n{}')
+  intake.answers([second], [500], [false], '{}')
+  assert.deepEqual([codeOf('1'), codeOf('2')], ['422', '201'])
+  assert.equal(intake.waiting, 0)
+})
+
+test('two owners are refused before the mailbox', () => {
+  const { submit, taken, time, codeOf } = given()
+  submit(transfer({ id: '1', from: 'a:cash', to: 'b:cash' }))
+  assert.equal(codeOf('1'), 'none')
+  time.turn()
+  assert.equal(codeOf('1'), '501 across_owners_not_supported none')
+  assert.deepEqual(taken(), [])
+})
+
+test('nothing is taken before intake is open, nor after', () => {
+  const { submit, taken, time, intake, codeOf } = given()
+  intake.accept(false)
+  submit(debit({ id: '1' }))
+  time.turn()
+  assert.equal(codeOf('1'), '503 not_ready none')
+  assert.deepEqual(taken(), [])
+  assert.equal(intake.waiting, 0)
+})
+
+test('a full mailbox refuses the whole frame: overloaded, and nothing was accepted', () => {
+  const { submit, mailbox, taken, time, codeOf } = given()
+  mailbox.commandsMax = 3
+  submit(debit({ id: '1' }), debit({ id: '2' }))
+  time.turn()
+  submit(debit({ id: '3' }), debit({ id: '4' }), debit({ id: '5', account: elsewhere }))
+  time.turn()
+  assert.deepEqual(
+    ['1', '2', '3', '4', '5'].map(codeOf),
+    ['none', 'none', '429 overloaded none', '429 overloaded none', 'none'],
+  )
+  assert.deepEqual(taken().flatMap(idsOf).sort(), ['1', '2', '5'])
+})
+
+test('at the deadline the outcome is unknown, and a late answer is dropped', () => {
+  const { submit, taken, time, intake, codeOf } = given()
+  submit(debit({ id: '1' }))
+  const [frame] = taken()
+  time.advance(6000)
+  submit(debit({ id: '2' }))
+  time.advance(3900)
+  assert.equal(codeOf('1'), 'none')
+  time.advance(200)
+  assert.deepEqual([codeOf('1'), codeOf('2')], ['503 outcome_unknown unknown', 'none'])
+  assert.ok(frame !== undefined)
+  intake.answers(ticketsOf(frame), [201], [false], '{}')
+  assert.equal(codeOf('1'), '503 outcome_unknown unknown')
+  time.advance(6000)
+  assert.equal(codeOf('2'), '503 outcome_unknown unknown')
+})
+
+test('a partition whose shard is down refuses new commands before the mailbox; what was taken waits', () => {
+  const { submit, taken, time, intake, codeOf } = given()
+  submit(debit({ id: '1' }))
+  const [frame] = taken()
+  assert.ok(frame !== undefined)
+  intake.setDown(frame.partition, 'The database cannot be reached.')
+  submit(debit({ id: '2' }), debit({ id: '3', account: elsewhere }))
+  time.turn()
+  assert.deepEqual([codeOf('1'), codeOf('2'), codeOf('3')], ['none', '503 shard_unavailable none', 'none'])
+  intake.setDown(frame.partition, undefined)
+  submit(debit({ id: '4' }))
+  assert.deepEqual(taken().flatMap(idsOf).sort(), ['3', '4'])
+})
+
+test('hosted again: what was consumed and is unanswered is asked again, in order, with its first stamp; what was not waits', () => {
+  const { submit, taken, time, intake, mailbox, codeOf } = given()
+  submit(debit({ id: '1' }), debit({ id: '2' }), debit({ id: '3' }))
+  const [first] = taken()
+  assert.ok(first !== undefined)
+  submit(debit({ id: '4' }))
+  taken()
+  time.advance(100)
+  const [one = 0] = ticketsOf(first)
+  intake.answers([one], [201], [false], '{}')
+  // The host died after it had committed the first two; the third comes out of the mailbox again.
+  const position = { generation: 3, high: first.high, low: 0, index: 2 }
+  mailbox.open(first.partition, position)
+  intake.hosted(first.partition, position)
+  const frames = taken()
+  assert.deepEqual(frames.map(idsOf), [['1', '2', '3'], ['4'], ['2']])
+  const again = frames.at(-1)
+  assert.ok(again !== undefined)
+  assert.equal(decodeFrame(again.bytes)[0]?.stampedAt, time.startMs)
+  intake.answers(ticketsOf(again), [200], [true], '{}')
+  assert.equal(codeOf('2'), '200')
+  intake.hosted(first.partition, position)
+  assert.deepEqual(taken(), [])
+})
+
+test('hosted again at a position of an earlier generation: everything still waits in the mailbox', () => {
+  const { submit, taken, intake } = given()
+  submit(debit({ id: '1' }))
+  const [frame] = taken()
+  intake.hosted(frame?.partition ?? 0, { generation: 2, high: 99, low: 0, index: 99 })
+  assert.deepEqual(taken(), [])
+})
+
+test('asked again while the mailbox is full: its outcome is unknown, for it may be applied already', () => {
+  const { submit, taken, intake, mailbox, time, codeOf } = given()
+  submit(debit({ id: '1' }))
+  const [first] = taken()
+  assert.ok(first !== undefined)
+  submit(debit({ id: '2' }))
+  time.turn()
+  mailbox.commandsMax = 1
+  const position = { generation: 3, high: first.high, low: 0, index: 1 }
+  mailbox.open(first.partition, position)
+  intake.hosted(first.partition, position)
+  submit(debit({ id: '3' }))
+  time.turn()
+  assert.equal(codeOf('3'), '429 overloaded none')
+  assert.equal(codeOf('1'), '503 outcome_unknown unknown')
+  assert.equal(codeOf('2'), 'none')
+})
+
+test('close answers whatever is left and leaves no timer', () => {
+  const { submit, taken, intake, time, codeOf } = given()
+  submit(debit({ id: '1' }))
+  taken()
+  intake.close()
+  assert.equal(codeOf('1'), '503 outcome_unknown unknown')
+  assert.equal(time.pendingTimers, 0)
+})
