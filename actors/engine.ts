@@ -9,13 +9,12 @@ export interface Engine {
   /**
    * Sends a command to the mailbox of its owner's partition. `reply` is called exactly once and never inside this call: after the commit, or with
    * `overloaded` (nothing accepted), `across_owners_not_supported`, `shard_unavailable` or, at the deadline, `outcome_unknown`.
-   * Commands of one owner are decided in the order of these calls. Never throws for what a command says.
+   * Commands of one owner are decided in the order of these calls. Never throws for what a command says. With `waits` the command is kept in
+   * order until the mailbox has room instead of being answered `overloaded`; whoever sends so bounds how many are on the way.
    */
-  submit(command: Command, reply: (answer: Answer) => void): void
+  submit(command: Command, reply: (answer: Answer) => void, waits?: boolean): void
   /** `submit` for many; the answers come in the order of the commands, when all are there. Waits for room instead of answering `overloaded`. */
   postAll(commands: readonly Command[]): Promise<Answer[]>
-  /** Resolves when the mailbox of the command's partition has room again (at once if it has): how a stream waits where a single call gets 429. */
-  room(command: Command): Promise<void>
   /** Every asset known now, by code. */
   assets(): ReadonlyMap<string, Asset>
   /** Creates an asset durably and tells every worker before it resolves; `exists` with the present one if the code is taken. */

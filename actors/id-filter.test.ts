@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { type IdKey, idKeyFromBytes, idKeyOf } from '../core/identity.ts'
 import { bitsPerId, IdFilter, SeenIds } from './id-filter.ts'
 
-const keys = (count: number, owner: string): IdKey[] => Array.from({ length: count }, (_, i) => idKeyOf(owner, String(i)))
+const keys = (count: number, owner: string): IdKey[] =>
+  Array.from({ length: count }, (_, i) => idKeyOf(owner, String(i)))
 const anyKey = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(idKeyFromBytes)
 
 test('an id that was added is always found, in the filter and in its stored form', () => {

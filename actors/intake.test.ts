@@ -80,7 +80,10 @@ test('a tick of many commands is cut into frames of 1,024', () => {
     frames.map((frame) => idsOf(frame).length),
     [1024, 1024, 452],
   )
-  assert.deepEqual(frames.flatMap(idsOf), Array.from({ length: 2500 }, (_, i) => String(i)))
+  assert.deepEqual(
+    frames.flatMap(idsOf),
+    Array.from({ length: 2500 }, (_, i) => String(i)),
+  )
 })
 
 test('an answer reaches whoever asked, once, and never inside the call', () => {
@@ -122,10 +125,13 @@ test('a full mailbox refuses the whole frame: overloaded, and nothing was accept
   time.turn()
   submit(debit({ id: '3' }), debit({ id: '4' }), debit({ id: '5', account: elsewhere }))
   time.turn()
-  assert.deepEqual(
-    ['1', '2', '3', '4', '5'].map(codeOf),
-    ['none', 'none', '429 overloaded none', '429 overloaded none', 'none'],
-  )
+  assert.deepEqual(['1', '2', '3', '4', '5'].map(codeOf), [
+    'none',
+    'none',
+    '429 overloaded none',
+    '429 overloaded none',
+    'none',
+  ])
   assert.deepEqual(taken().flatMap(idsOf).sort(), ['1', '2', '5'])
 })
 

@@ -22,8 +22,8 @@ interface Pending {
   readonly stampedAt: number
   readonly deadline: number
   frame: FrameName | undefined
-  /** Was in the mailbox before: it may be applied already. */
-  accepted: boolean
+  /** Is kept until there is room: asked for so, or in the mailbox before, so that it may be applied already. */
+  waits: boolean
   /** Its place in the frame, from 1. */
   index: number
 }
@@ -40,6 +40,7 @@ export class Intake {
   private readonly pending = new Map<number, Pending>()
   private readonly gathered = new Map<number, Stamped[]>()
   private readonly down = new Map<number, string>()
+  private readonly waitingForRoom = new Set<number>()
   private flushing = false
   private tickets = 0
   private accepting = false
@@ -59,7 +60,7 @@ export class Intake {
   }
 
   /** See `Engine.submit`. */
-  submit(command: Command, reply: (answer: Answer) => void): void {
+  submit(command: Command, reply: (answer: Answer) => void, waits = false): void {
     const refusal = this.refusalOf(command)
     if (refusal !== undefined) {
       this.timers.soon(() => reply(refusal))
@@ -69,7 +70,7 @@ export class Intake {
     const ticket = ++this.tickets
     const stampedAt = this.clock.now()
     const deadline = this.clock.elapsed() + this.options.deadlineMs
-    this.pending.set(ticket, { command, reply, partition, stampedAt, deadline, frame: undefined, accepted: false, index: 0 })
+    this.pending.set(ticket, { command, reply, partition, stampedAt, deadline, frame: undefined, waits, index: 0 })
     this.gather(partition, { command, ticket, stampedAt })
   }
 
@@ -104,22 +105,48 @@ export class Intake {
   private flush(): void {
     this.flushing = false
     for (const [partition, list] of this.gathered) {
-      for (let at = 0; at < list.length; at += frameCommandsMax) {
+      const left = this.append(partition, list)
+      if (left.length === 0) this.gathered.delete(partition)
+      else {
+        this.gathered.set(partition, left)
+        this.flushAfterRoom(partition)
+      }
+    }
+  }
+
+  /** Appends frame by frame until one is refused. What may wait is given back, in order; all else of the rest is answered `overloaded`. */
+  private append(partition: number, list: readonly Stamped[]): Stamped[] {
+    let at = 0
+    if (!this.waitingForRoom.has(partition)) {
+      for (; at < list.length; at += frameCommandsMax) {
         const part = list.length <= frameCommandsMax ? list : list.slice(at, at + frameCommandsMax)
         const frame = this.mailbox.append(partition, encodeFrame(part), part.length)
+        if (frame === undefined) break
         for (const [i, { ticket }] of part.entries()) {
           const pending = this.pending.get(ticket)
           if (pending === undefined) continue
-          if (frame === undefined) this.answer(ticket, pending.accepted ? lost(pending.command) : overloaded(pending.command))
-          else {
-            pending.frame = frame
-            pending.accepted = true
-            pending.index = i + 1
-          }
+          pending.frame = frame
+          pending.waits = true
+          pending.index = i + 1
         }
       }
     }
-    this.gathered.clear()
+    const left: Stamped[] = []
+    for (const stamped of list.slice(at)) {
+      const pending = this.pending.get(stamped.ticket)
+      if (pending?.waits === true) left.push(stamped)
+      else if (pending !== undefined) this.answer(stamped.ticket, overloaded(pending.command))
+    }
+    return left
+  }
+
+  private flushAfterRoom(partition: number): void {
+    if (this.waitingForRoom.has(partition)) return
+    this.waitingForRoom.add(partition)
+    void this.mailbox.room(partition).then(() => {
+      this.waitingForRoom.delete(partition)
+      if (!this.flushing) this.flush()
+    })
   }
 
   /** The answers of one commit, as the gate let them out. */
@@ -203,11 +230,6 @@ export class Intake {
 
 function overloaded(command: Command): Answer {
   return problemAnswer('overloaded', command, 'The mailbox of this owner is full; nothing was accepted.')
-}
-
-/** It cannot be asked again, because the mailbox is full of what came after it. */
-function lost(command: Command): Answer {
-  return problemAnswer('outcome_unknown', command, 'The answer was lost with its worker. The command may be applied.')
 }
 
 const problemAnswer = (code: ProblemCode, command: Command, detail: string): Answer => ({

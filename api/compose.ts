@@ -177,9 +177,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     queueDepth: () => mailbox.depth(),
     waiting: () => intake.waiting,
     utilizations: () => supervisor.utilizations(),
-    submit: (command, reply) => intake.submit(command, reply),
-    postAll: (commands) => postAll(commands, intake, mailbox),
-    room: (command) => mailbox.room(intake.partitionOf(command)),
+    submit: (command, reply, waits) => intake.submit(command, reply, waits),
+    postAll: (commands) => postAll(commands, intake),
     assets: () => assets,
     putAsset: async (asset) => {
       const known = assets.get(asset.code)
@@ -208,19 +207,19 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
 }
 
 /** Keeps at most `inFlightMax` of them on the way: below the bound of one mailbox, so that a batch on one account is never told `overloaded`. */
-async function postAll(commands: readonly Command[], intake: Intake, mailbox: MemoryMailbox): Promise<Answer[]> {
+async function postAll(commands: readonly Command[], intake: Intake): Promise<Answer[]> {
   const answers: Answer[] = new Array(commands.length)
   let answered = 0
   let goOn: () => void = () => undefined
   for (let at = 0; at < commands.length; at += windowCommands) {
     const window = commands.slice(at, at + windowCommands)
-    for (const partition of new Set(window.map((command) => intake.partitionOf(command)))) await mailbox.room(partition)
     for (const [i, command] of window.entries()) {
-      intake.submit(command, (answer) => {
+      const reply = (answer: Answer): void => {
         answers[at + i] = answer
         answered++
         goOn()
-      })
+      }
+      intake.submit(command, reply, true)
     }
     const sent = at + window.length
     const until = sent === commands.length ? sent : sent - inFlightMax

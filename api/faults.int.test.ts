@@ -60,8 +60,7 @@ for (const how of ['throw', 'stray', 'exit', 'loop'] as const satisfies readonly
     const { run, model } = await opened(url, { sabotage, watchdogMs: 1500 })
     const { engine } = run
     const commands: TransactionCommand[] = mixed('m', accounts, 1500, 7)
-    for (const at of [1200, 700, 5])
-      commands.splice(at, 0, credit(`fault.${how}.once.${at}`, 'c3:cash', '1'))
+    for (const at of [1200, 700, 5]) commands.splice(at, 0, credit(`fault.${how}.once.${at}`, 'c3:cash', '1'))
     await model.postAll(engine, commands)
     await model.postAll(engine, mixed('after', accounts, 200, 8))
     await eventually('every partition is hosted again', () => engine.ready())
@@ -76,14 +75,21 @@ for (const how of ['throw', 'stray', 'exit', 'loop'] as const satisfies readonly
 }
 
 for (const how of ['throw', 'exit', 'loop'] as const satisfies readonly How[]) {
-  test(`a command that always fails (${how}) is answered 500 for ever, and those beside it are posted`, { timeout }, async () => {
+  test(`a command that always fails (${how}) is answered 500 for ever, and those beside it are posted`, {
+    timeout,
+  }, async () => {
     const url = await postgres.newDatabase()
     const { run, model } = await opened(url, { sabotage, watchdogMs: 1500 })
     const { engine } = run
     const poison = credit(`fault.${how}.always.1`, 'c3:cash', '5')
     const first = mixed('m', accounts, 60, 3)
     const last = mixed('n', accounts, 60, 4)
-    const near = [credit('before', 'c3:cash', '7'), poison, debit('behind', 'c3:cash', '3'), credit('far', 'c3:cash', '2')]
+    const near = [
+      credit('before', 'c3:cash', '7'),
+      poison,
+      debit('behind', 'c3:cash', '3'),
+      credit('far', 'c3:cash', '2'),
+    ]
     const commands = [...first, ...near, ...last]
     const answers = await engine.postAll(commands)
     const answer = answers[commands.indexOf(poison)]
@@ -94,7 +100,9 @@ for (const how of ['throw', 'exit', 'loop'] as const satisfies readonly How[]) {
     assert.deepEqual(again, { http: 500, replayed: true, body: answer.body })
     assert.equal(run.quarantined(), 1)
     assert.equal(run.log.filter((line) => line.includes('quarantine')).length, 1)
-    const ours = commands.filter((command) => 'account' in command && command.account === 'c3:cash' && command !== poison)
+    const ours = commands.filter(
+      (command) => 'account' in command && command.account === 'c3:cash' && command !== poison,
+    )
     const posted = ours.filter((command) => (answers[commands.indexOf(command)]?.http ?? 500) < 300)
     assert.deepEqual(
       await statementOf(url, 'c3:cash'),

@@ -19,17 +19,23 @@ const owners = 20
 
 let postgres: TestPostgres
 let emitted: Emitted
+const servers: TestServer[] = []
 before(async () => {
   postgres = await testPostgres()
   emitted = await emit()
 })
 after(async () => {
+  for (const server of servers) await server.kill9()
   await postgres?.stop()
   await emitted?.remove()
 })
 
-const start = (databaseUrl: string): Promise<TestServer> =>
-  startTestServer({ databaseUrl, program: emitted.program, env: { WORKERS: '2', LOG_LEVEL: 'warn' } })
+async function start(databaseUrl: string): Promise<TestServer> {
+  const env = { WORKERS: '2', LOG_LEVEL: 'warn' }
+  const server = await startTestServer({ databaseUrl, program: emitted.program, env })
+  servers.push(server)
+  return server
+}
 
 async function openAccounts(posts: HttpPosts, load: MixedLoad, oracle: Oracle): Promise<void> {
   for (const id of load.accounts) {

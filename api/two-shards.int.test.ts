@@ -1,1 +1,106 @@
-// TAKEN: another founder is writing this file right now (two-shards). Do not write it; go on with unit tests, conformance suites and schemas.
+// One ledger over two databases: owners are spread over both, a house account is one account to whoever reads it.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { EntryView } from '../actors/reads.ts'
+import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
+import { bank, capture, hold, mixed, opening, refund, shop } from './testing/commands.ts'
+import { Model } from './testing/model.ts'
+import { type Run, rowsOf, runEngine, verifyClean } from './testing/run.ts'
+
+let postgres: TestPostgres
+before(async () => {
+  postgres = await testPostgres()
+})
+after(() => postgres.stop())
+
+const accounts = Array.from({ length: 64 }, (_, i) => `c${i}:cash`)
+
+test('two databases hold one ledger', { timeout: 60_000 }, async () => {
+  const urls = [await postgres.newDatabase(), await postgres.newDatabase()]
+  const start = (given: readonly string[]): Promise<Run> => runEngine(given, { partitions: 8, workers: 2 })
+  const model = new Model()
+  const first = await start(urls)
+  await model.postAll(
+    first.engine,
+    accounts.map((account) => opening(account)),
+  )
+  const commands = mixed('m', accounts, 2000)
+  const answers = await model.postAll(first.engine, commands)
+  await model.postAll(
+    first.engine,
+    accounts.map((account, i) => hold(`hold-${i}`, account, '0.01')),
+  )
+
+  const partitions = await Promise.all(
+    urls.map(async (url) =>
+      (
+        await rowsOf<{ partition: number }>(url, 'SELECT DISTINCT partition FROM suanpan.journal ORDER BY partition')
+      ).map(({ partition }) => partition),
+    ),
+  )
+  assert.deepEqual(partitions, [
+    [0, 2, 4, 6],
+    [1, 3, 5, 7],
+  ])
+  const cells = await Promise.all(
+    urls.map(async (url) => (await rowsOf(url, 'SELECT FROM suanpan.cell WHERE id = $1', [bank])).length),
+  )
+  assert.deepEqual(cells, [4, 4])
+  await checkHouses(first, model)
+  await first.engine.close()
+  await verifyClean(urls)
+
+  // In another order they are not this ledger.
+  await assert.rejects(start(urls.toReversed()), /shard|ledger/)
+  await assert.rejects(start(urls.slice(0, 1)), /shard/)
+
+  const second = await start(urls)
+  const repeated = await second.engine.postAll(commands)
+  assert.deepEqual(
+    repeated.map(({ body, replayed }) => ({ body, replayed })),
+    answers.map(({ body }) => ({ body, replayed: true })),
+  )
+  await model.postAll(
+    second.engine,
+    accounts.map((account, i) => capture(`capture-${i}`, account, `hold-${i}`)),
+  )
+  await model.postAll(
+    second.engine,
+    accounts.map((account, i) => refund(`refund-${i}`, account, `capture-${i}`)),
+  )
+  await model.postAll(second.engine, mixed('n', accounts, 500, 2))
+  await checkHouses(second, model)
+  await second.engine.close()
+  await verifyClean(urls)
+})
+
+/** The sum over the shards, and one statement out of all cells whose balance runs up to that sum. */
+async function checkHouses({ engine }: Run, model: Model): Promise<void> {
+  await model.checkAccounts(engine)
+  for (const house of [bank, shop]) {
+    const view = await engine.reads.account(house, 'CNY')
+    for (const order of ['asc', 'desc'] as const) {
+      const lines: EntryView[] = []
+      let after: string | undefined
+      for (;;) {
+        const page = await engine.reads.entries(house, 'CNY', { after, limit: 100, order })
+        lines.push(...(page?.items ?? []))
+        if (page?.next == null) break
+        after = page.next
+      }
+      assert.equal(lines.length, view?.seq)
+      assert.equal(new Set(lines.map(({ transaction }) => transaction)).size, lines.length)
+      const oldestFirst = order === 'asc' ? lines : lines.toReversed()
+      let balance = 0
+      for (const line of oldestFirst) {
+        balance += Math.round(Number(line.amount) * 100)
+        assert.equal(Math.round(Number(line.balance) * 100), balance)
+      }
+      assert.equal(oldestFirst.at(-1)?.balance, view?.balance)
+      assert.deepEqual(
+        oldestFirst.map(({ at }) => at),
+        oldestFirst.map(({ at }) => at).sort(),
+      )
+    }
+  }
+}

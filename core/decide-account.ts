@@ -57,6 +57,8 @@ export function decideChange(
     overdraft: formatMinor(overdraft, scale),
     version: account.version + 1,
     seq: account.seq,
+    balance: String(account.balance),
+    held: String(account.held),
   }
   return accepted(state, received, at, [accountRow('change', 0, overdraft, account)], facts)
 }

@@ -12,8 +12,10 @@ export interface Facts {
   readonly status?: 'open' | 'frozen' | 'closed'
   readonly overdraft?: string
   readonly version?: number
-  /** change: number of the account's last row, which a change does not touch. */
+  /** change: what it does not touch, as it stood: number of the account's last row, balance and held, minor units as integers. */
   readonly seq?: number
+  readonly balance?: string
+  readonly held?: string
   /** hold: epoch milliseconds at which it runs out. */
   readonly expiresAt?: number
 }

@@ -145,8 +145,8 @@ function changedAccountBody(decided: Decided): string {
   if (account === undefined || facts === undefined) return '{}'
   return accountBody({
     ref: account,
-    balance: row.fromBalance,
-    held: row.fromHeld,
+    balance: BigInt(facts.balance ?? 0),
+    held: BigInt(facts.held ?? 0),
     overdraft: row.amount,
     status: facts.status ?? 'open',
     seq: facts.seq ?? 0,

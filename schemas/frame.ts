@@ -89,7 +89,8 @@ function pushFields(flat: Field[], c: Command): void {
       flat.push(c.account)
       return
   }
-  if (c.asset ?? c.businessDate ?? c.channel ?? c.reference ?? c.metadata) {
+  // Not by truth: a reference may be empty.
+  if ((c.asset ?? c.businessDate ?? c.channel ?? c.reference ?? c.metadata) !== undefined) {
     flat.push(5, c.asset, c.businessDate, c.channel, c.reference, c.metadata)
   } else flat.push(0)
 }

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { Found, Needs } from '../../actors/ports.ts'
 import type { Account, AccountStatus, Normal } from '../../core/account.ts'
 import type { Asset } from '../../core/asset.ts'
-import type { Hold } from '../../core/hold.ts'
+import { type Hold, noHolds, OpenHolds } from '../../core/hold.ts'
 import type { IdKey } from '../../core/identity.ts'
 import { violated } from '../../core/invariant.ts'
 import type { Remembered } from '../../core/transaction.ts'
@@ -107,7 +107,10 @@ function assemble(
   for (const stored of holds) {
     const idKey = idKeyFromUuid(stored.id_key)
     asked.add(idKey)
-    byKey.get(Number(stored.key))?.holds.set(idKey, holdFrom(idKey, stored, assets))
+    const account = byKey.get(Number(stored.key))
+    if (account === undefined) continue
+    if (account.holds === noHolds) account.holds = new OpenHolds()
+    account.holds.set(idKey, holdFrom(idKey, stored, assets))
   }
   for (const [partition, transactions] of rememberedFrom(asked, rows, assets))
     of(partition).transactions.push(...transactions)
@@ -121,15 +124,18 @@ function accountFrom(stored: StoredAccount, assets: ReadonlyMap<string, Asset>):
     asset: assetOf(stored.asset, assets),
     normal: stored.normal,
     status: stored.status,
-    overdraft: BigInt(stored.overdraft),
+    overdraft: minor(stored.overdraft),
     balance: BigInt(stored.balance),
-    held: BigInt(stored.held),
+    held: minor(stored.held),
     seq: Number(stored.seq),
     version: Number(stored.version),
-    holds: new Map(),
+    holds: noHolds,
     lastUsed: 0,
   }
 }
+
+/** One zero for all: most accounts hold nothing and have no limit. */
+const minor = (text: string): bigint => (text === '0' ? 0n : BigInt(text))
 
 const holdFrom = (idKey: IdKey, stored: StoredHold, assets: ReadonlyMap<string, Asset>): Hold => ({
   idKey,

@@ -104,13 +104,8 @@ test('answers keep the order of the lines when the engine answers in another', (
     ])
   }))
 
-test('no more than the window is in flight, and it waits for room where single calls get 429', () =>
+test('no more than the window is in flight, and each line asks to wait for room where single calls get 429', () =>
   withServer(async ({ engine }, port) => {
-    const rooms: string[] = []
-    engine.onRoom = async (command) => {
-      rooms.push(command.id)
-      await turn()
-    }
     engine.answering = false
     const { request, response } = open(port)
     request.end(Array.from({ length: 100 }, (_, index) => line(index)).join(''))
@@ -124,7 +119,7 @@ test('no more than the window is in flight, and it waits for room where single c
     for await (const _line of told(answer)) count += 1
     assert.equal(count, 101)
     assert.equal(engine.waitingMax, 16)
-    assert.equal(rooms.length, 100)
+    assert.equal(engine.waitedFor, 100)
   }, 16))
 
 test(

@@ -1,7 +1,7 @@
 // A batch as a stream of lines, both ways at once: a line is read, checked and sent to the engine while earlier ones are still being
 // decided; answers go out in the order of the lines. Memory is bounded by the window whatever the length of the stream.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Engine } from '../../actors/engine.ts'
+import type { Answer, Engine } from '../../actors/engine.ts'
 import { answerOfProblem, itemText } from './batch-item.ts'
 import { Chunks } from './chunks.ts'
 import type { Intake } from './intake.ts'
@@ -57,12 +57,11 @@ async function post(values: readonly unknown[], lines: OrderedLines, ports: Stre
       lines.settle(index, itemText(index, answerOfProblem(command)))
       continue
     }
-    // An `overloaded` that comes all the same (others took the room in this turn) is told as it is: sent again, it would pass later items.
-    await engine.room(command)
-    engine.submit(command, (answer) => {
+    const settle = (answer: Answer): void => {
       onItem(answer.http)
       lines.settle(index, itemText(index, answer))
-    })
+    }
+    engine.submit(command, settle, true)
   }
 }
 

@@ -183,7 +183,9 @@ export class Oracle {
     const byName = new Map(posted.map((sent) => [`${sent.owner} ${sent.id}`, sent]))
     const wholeOf = (sent: Sent): number => {
       const hold = byName.get(`${sent.owner} ${sent.body.hold}`)
-      return sent.body.type === 'capture' ? amountOf(sent, Number(hold?.body.amount), 'capture') : Number(sent.body.amount)
+      return sent.body.type === 'capture'
+        ? amountOf(sent, Number(hold?.body.amount), 'capture')
+        : Number(sent.body.amount)
     }
     for (const sent of posted) {
       const { body, owner, id } = sent
@@ -205,7 +207,9 @@ export class Oracle {
           .filter(({ body }) => body.type === 'capture')
           .reduce((rest, capture) => rest - wholeOf(capture), amount)
         assert.ok(left >= 0, `more than ${sent.json} is captured`)
-        const over = uses.some(({ body }) => body.type === 'release' || (body.type === 'capture' && body.final !== false))
+        const over = uses.some(
+          ({ body }) => body.type === 'release' || (body.type === 'capture' && body.final !== false),
+        )
         of(main, id).held += over ? 0 : left
       }
       if (body.type === 'release' && byName.has(`${owner} ${body.hold}`)) of(main, id)

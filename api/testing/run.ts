@@ -32,7 +32,11 @@ export async function runEngine(urls: readonly string[], options: Partial<Engine
   return { engine, log, quarantined: () => quarantined, threadsEnded: () => ended }
 }
 
-export async function rowsOf<T extends pg.QueryResultRow>(url: string, sql: string, values: unknown[] = []): Promise<T[]> {
+export async function rowsOf<T extends pg.QueryResultRow>(
+  url: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<T[]> {
   const client = new pg.Client(url)
   client.on('error', () => undefined)
   await client.connect()

@@ -42,7 +42,7 @@ export const accountCases: readonly Case[] = [
       'accepted',
       {
         rows: 'change',
-        facts: { status: 'open', overdraft: '5.00', version: 2, seq: 1 },
+        facts: { status: 'open', overdraft: '5.00', version: 2, seq: 1, balance: '0', held: '0' },
         after: { 'c:cash': '0.00 0.00 1' },
       },
     ],
@@ -51,7 +51,7 @@ export const accountCases: readonly Case[] = [
       one,
       change({ status: 'frozen' }),
       'accepted',
-      { facts: { status: 'frozen', overdraft: '0.00', version: 2, seq: 0 } },
+      { facts: { status: 'frozen', overdraft: '0.00', version: 2, seq: 0, balance: '1000', held: '0' } },
     ],
     [
       'the limit below use',
@@ -91,7 +91,13 @@ export const accountCases: readonly Case[] = [
       change({ status: 'closed' }),
       'accepted',
     ],
-    ['nothing', one, change(), 'accepted', { facts: { status: 'open', overdraft: '0.00', version: 2, seq: 0 } }],
+    [
+      'nothing',
+      one,
+      change(),
+      'accepted',
+      { facts: { status: 'open', overdraft: '0.00', version: 2, seq: 0, balance: '1000', held: '0' } },
+    ],
   ]),
   ...cases('expire', [
     ['an account without holds', one, expire(), 'nothing'],

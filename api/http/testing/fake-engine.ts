@@ -12,8 +12,8 @@ export class FakeEngine implements Engine {
   answerTo: (command: Command) => Answer = accepted
   /** Called for each command in the order of submission. */
   onCommand: ((command: Command) => void) | undefined
-  /** How `room` waits. */
-  onRoom: ((command: Command) => Promise<void>) | undefined
+  /** Commands that were submitted with `waits`. */
+  waitedFor = 0
   /** Most commands ever unanswered at the same time. */
   waitingMax = 0
   private readonly knownAssets = new Map<string, Asset>(builtInAssets.map((asset) => [asset.code, asset]))
@@ -24,7 +24,8 @@ export class FakeEngine implements Engine {
     return this.waiting.length
   }
 
-  submit(command: Command, reply: (answer: Answer) => void): void {
+  submit(command: Command, reply: (answer: Answer) => void, waits = false): void {
+    if (waits) this.waitedFor++
     this.onCommand?.(command)
     this.waiting.push({ command, reply })
     this.waitingMax = Math.max(this.waitingMax, this.waiting.length)
@@ -48,10 +49,6 @@ export class FakeEngine implements Engine {
 
   postAll(commands: readonly Command[]): Promise<Answer[]> {
     return Promise.all(commands.map((command) => new Promise<Answer>((resolve) => this.submit(command, resolve))))
-  }
-
-  async room(command: Command): Promise<void> {
-    await this.onRoom?.(command)
   }
 
   assets(): ReadonlyMap<string, Asset> {

@@ -1,0 +1,79 @@
+// Any command that intake may let through, every field in its whole range: for tests of what carries and stores commands.
+import fc from 'fast-check'
+import type { Command, TransactionCommand } from '../../core/command.ts'
+
+const charactersOf = (characters: string): fc.Arbitrary<string> => fc.constantFrom(...characters)
+const word = fc.string({ unit: charactersOf('abcXYZ019._:-'), minLength: 1, maxLength: 128 })
+const account = fc.oneof(word, fc.constantFrom('house:settlement:alipay', 'cust-42:cash', 'cust-42:points:2027-06'))
+const amount = fc.oneof(
+  fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String),
+  fc.constantFrom('0.01', '92233720368547758.07', '0.00000001', '99999999999999999999.5'),
+)
+const some = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined })
+const asset = fc.string({ unit: charactersOf('ABCDEFXYZ0123456789._-'), minLength: 1, maxLength: 32 })
+const metadata = fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), fc.boolean()), { maxKeys: 3 })
+
+const common = {
+  id: word,
+  asset: some(asset),
+  businessDate: some(fc.constantFrom('2027-01-31', '0001-01-01', '9999-12-31')),
+  channel: some(fc.constantFrom('alipay', 'a', '0_-'.repeat(10))),
+  reference: some(fc.oneof(fc.constant(''), fc.string({ unit: 'grapheme', maxLength: 60 }))),
+  metadata: some(metadata.map((value) => JSON.stringify(value))),
+}
+const is = <T extends Command['type']>(type: T): fc.Arbitrary<T> => fc.constant(type)
+
+export const anyTransaction: fc.Arbitrary<TransactionCommand> = fc.oneof(
+  fc.record({ type: is('debit'), ...common, account, amount, to: account }),
+  fc.record({ type: is('credit'), ...common, account, amount, from: account }),
+  fc.record({ type: is('transfer'), ...common, from: account, to: account, amount }),
+  fc.record({
+    type: is('hold'),
+    ...common,
+    account,
+    amount,
+    to: account,
+    expiresAt: some(fc.constantFrom('2027-01-31T12:00:00Z', '2027-01-31T12:00:00.123456+08:00')),
+    expiresIn: some(fc.integer({ min: 0, max: 2 ** 31 })),
+  }),
+  fc.record({ type: is('capture'), ...common, account, hold: word, amount: some(amount), final: fc.boolean() }),
+  fc.record({ type: is('release'), ...common, account, hold: word }),
+  fc.record({ type: is('refund'), ...common, account, of: word, amount: some(amount) }),
+  fc.record({
+    type: is('postings'),
+    ...common,
+    owner: some(word),
+    transfers: fc.array(fc.record({ from: account, to: account, amount, asset: some(asset) }), {
+      minLength: 1,
+      maxLength: 64,
+    }),
+  }),
+)
+
+export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 8, arbitrary: anyTransaction },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: is('open'),
+      id: word,
+      account,
+      asset,
+      overdraft: amount,
+      normal: fc.constantFrom('credit' as const, 'debit' as const),
+      metadata: common.metadata,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: is('change'),
+      id: word,
+      account,
+      status: some(fc.constantFrom('open' as const, 'frozen' as const, 'closed' as const)),
+      overdraft: some(amount),
+      ifVersion: some(fc.nat()),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: is('expire'), id: word, account }) },
+)
