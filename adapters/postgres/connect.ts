@@ -32,7 +32,9 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
     return client
   } catch (error) {
     client.end().catch(() => undefined)
-    throw faultOf(error)
+    const fault = faultOf(error)
+    fault.message = `${shownUrl(url)}: ${fault.message === '' ? 'no connection' : fault.message}`
+    throw fault
   }
 }
 
