@@ -69,8 +69,9 @@ function word(key: IdKey, at: number): number {
   )
 }
 
-/** Ids of the first and of the largest link of a growing chain; each link is twice the one before. */
-const firstLinkIds = 4096
+/** Ids of the first and of the largest link of a growing chain; each link is four times the one before: a look costs a cache miss a link. */
+const firstLinkIds = 16_384
+const linkGrowth = 4
 const largestLinkIds = 1 << 20
 
 /**
@@ -87,7 +88,7 @@ export class SeenIds {
   add(key: IdKey): void {
     if (this.last.count >= this.lastIds) {
       this.recent.push(this.last)
-      this.lastIds = Math.min(this.lastIds * 2, largestLinkIds)
+      this.lastIds = Math.min(this.lastIds * linkGrowth, largestLinkIds)
       this.last = new IdFilter(this.lastIds)
     }
     this.last.add(key)

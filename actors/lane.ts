@@ -15,6 +15,7 @@ import { IdFilter, type SeenIds } from './id-filter.ts'
 import type { AnswerSink, Clock, Frame, Head, Ledger, MailboxReader, Needs, Random, Timers } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
 import { Absent, collectNeeds, install, NeedsOf, passivate } from './residency.ts'
+import { Turns } from './turns.ts'
 import { wakeable } from './wakeable.ts'
 
 export interface LanePorts {
@@ -25,6 +26,8 @@ export interface LanePorts {
   readonly mailbox: MailboxReader
   readonly answers: AnswerSink
   readonly news: LaneNews
+  /** Shared by the lanes of a thread; without it the lane is alone in its own. */
+  readonly turns?: Turns
   /** A point where tests make a command throw, loop or end the thread. */
   readonly beforeDecide?: (received: Received) => void
 }
@@ -82,6 +85,7 @@ export class Lane {
   private readonly seen = new Map<number, SeenIds>()
   private readonly writer = new TupleWriter()
   private readonly wake = wakeable()
+  private readonly turns: Turns
   private readonly epochs = new Map<number, number>()
   private readonly cautious = new Map<number, Position>()
   /** Partitions whose command, not the world outside, made the last host fail: only their attempts count as a second failure. */
@@ -97,6 +101,7 @@ export class Lane {
 
   constructor(ports: LanePorts, limits: LaneLimits, rules: Rules) {
     this.ports = ports
+    this.turns = ports.turns ?? new Turns()
     this.limits = limits
     this.rules = rules
   }
@@ -215,16 +220,22 @@ export class Lane {
   private async together(parts: ReadonlyMap<Hosted, { waiting: Waiting[]; after: Position }>): Promise<void> {
     const number = ++this.batchNumber
     const came = await this.activateOrSuspect(parts, number)
-    if (this.failure !== undefined) throw this.failure
+    // Deciding is one step: it needs a turn only where another lane has one.
+    const endTurn = this.turns.busy ? await this.turns.take() : undefined
     const started = this.ports.clock.elapsed()
     const batch = this.newBatch(number)
-    for (const [hosted, { waiting, after }] of parts) {
-      try {
-        batch.decideAll(hosted, waiting, after)
-      } catch (error) {
-        this.suspect(hosted.partition, after)
-        throw error
+    try {
+      if (this.failure !== undefined) throw this.failure
+      for (const [hosted, { waiting, after }] of parts) {
+        try {
+          batch.decideAll(hosted, waiting, after)
+        } catch (error) {
+          this.suspect(hosted.partition, after)
+          throw error
+        }
       }
+    } finally {
+      endTurn?.()
     }
     for (const [hosted, keys] of came) batch.touch(hosted, keys)
     const decideMs = this.ports.clock.elapsed() - started
@@ -340,7 +351,12 @@ export class Lane {
     for (const [i, received] of waiting.entries()) {
       const index = count - waiting.length + i + 1
       const after: Position = { generation, high: frame.high, low: frame.low, index }
-      await this.aloneOne(hosted, received, after)
+      const endTurn = await this.turns.take()
+      try {
+        await this.aloneOne(hosted, received, after)
+      } finally {
+        endTurn()
+      }
       const until = hosted.cautiousUntil
       if (until !== undefined && comparePositions(after, until) >= 0) {
         hosted.cautiousUntil = undefined

@@ -3,6 +3,7 @@ import type { Asset } from '../core/asset.ts'
 import type { Received, Rules } from '../core/partition.ts'
 import { Lane, type LaneLimits } from './lane.ts'
 import type { Clock, Ledger, MailboxReader, Random, Timers } from './ports.ts'
+import { Turns } from './turns.ts'
 import type { FromWorker, ToWorker } from './worker-protocol.ts'
 
 export interface WorkerHostPorts {
@@ -24,6 +25,7 @@ export class WorkerHost {
   private readonly rules: Rules
   /** The same map that `rules` and the ledgers read. */
   private readonly assets: Map<string, Asset>
+  private readonly turns = new Turns()
   private readonly lanes = new Map<number, { lane: Lane; ledger: LaneLedger; ended: Promise<void> }>()
   private end: () => void = () => undefined
 
@@ -87,6 +89,7 @@ export class WorkerHost {
         random,
         ledger,
         mailbox: this.ports.mailbox(shard),
+        turns: this.turns,
         answers: {
           answers: (tickets, https, replayed, bodies) => send({ kind: 'answers', tickets, https, replayed, bodies }),
         },

@@ -2,6 +2,7 @@
 // benchmarks start here.
 import { randomUUID } from 'node:crypto'
 import type { Engine } from '../actors/engine.ts'
+import { isFault } from '../actors/faults.ts'
 import { Intake } from '../actors/intake.ts'
 import type { CommitStats } from '../actors/lane.ts'
 import type { Reads } from '../actors/reads.ts'
@@ -83,16 +84,25 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   )
   const processName = `suanpan ${randomUUID().slice(0, 8)}`
   const background = new Background()
+  let dethrone: (why: string) => void = () => undefined
+  const dethroned = new Promise<string>((resolve) => {
+    dethrone = resolve
+  })
   const lock = new HostLock(processName, (url) => background.run(() => regain(url)))
   const regain = async (url: string): Promise<void> => {
     log('warn', 'the hosting lock was lost with its connection', {})
     while (!background.stopped && !lock.holds(url)) {
+      // Whoever ended our session in order to take over comes first.
+      await background.pause(everyMs.lock)
+      if (background.stopped) return
       try {
         await lock.acquire(url)
         log('info', 'the hosting lock is held again', {})
       } catch (error) {
-        await background.pause(everyMs.lock)
-        if (background.stopped) return
+        if (isFault(error) && error.code === 'hosted_elsewhere') {
+          dethrone(error.message)
+          return
+        }
         log('warn', 'the hosting lock is not to be had yet', { message: messageOf(error) })
       }
     }
@@ -123,10 +133,6 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     residentsMax: options.residentAccountsMax,
     sabotage: options.sabotage,
   }))
-  let dethrone: (why: string) => void = () => undefined
-  const dethroned = new Promise<string>((resolve) => {
-    dethrone = resolve
-  })
   const supervisor = new Supervisor(
     {
       clock: systemClock,

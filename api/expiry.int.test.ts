@@ -3,13 +3,16 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { capture, credit, debit, hold, opening } from './testing/commands.ts'
-import { eventually, runEngine, verifyClean } from './testing/run.ts'
+import { closeEngines, eventually, runEngine, verifyClean } from './testing/run.ts'
 
 let postgres: TestPostgres
 before(async () => {
   postgres = await testPostgres()
 })
-after(() => postgres.stop())
+after(async () => {
+  await closeEngines()
+  await postgres.stop()
+})
 
 const codeOf = (answer: { body: string } | undefined): unknown => JSON.parse(answer?.body ?? '{}').code
 

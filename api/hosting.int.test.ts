@@ -7,7 +7,7 @@ import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/te
 import { type LedgerPlan, openLedger } from '../adapters/postgres/catalog.ts'
 import { connect } from '../adapters/postgres/connect.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { type EngineOptions, startEngine } from './compose.ts'
+import { type EngineOptions, type RunningEngine, startEngine } from './compose.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { type Sent, sent } from './testing/mixed-load.ts'
 import { Oracle } from './testing/oracle.ts'
@@ -18,11 +18,13 @@ const account = (i: number): string => `host-${i % owners}:main`
 
 let postgres: TestPostgres
 const servers: TestServer[] = []
+const engines: RunningEngine[] = []
 before(async () => {
   postgres = await testPostgres()
 })
 after(async () => {
   for (const server of servers) await server.kill9()
+  for (const engine of engines) await engine.close()
   await postgres?.stop()
 })
 
@@ -131,7 +133,9 @@ test('a frozen host is taken over: after it wakes up it commits nothing, confirm
   assert.ok((await commitsByProcess(databaseUrl)).size === 2, 'the second commits')
 
   first.thaw()
+  const giveUp = setTimeout(() => void first.kill9(), 30_000)
   const code = await first.exited
+  clearTimeout(giveUp)
   assert.ok(code !== null && code > 0, `it ended with ${code}:\n${first.output()}`)
   assert.match(first.output(), /another process took over/)
   await Promise.all(underWay)
@@ -156,6 +160,45 @@ test('a frozen host is taken over: after it wakes up it commits nothing, confirm
   assert.ok(ok, JSON.stringify(finding))
 })
 
+test('an idle host that was taken over learns it without a command, and ends', { timeout: 30_000 }, async () => {
+  const databaseUrl = await postgres.newDatabase()
+  const first = await host(engineOn([databaseUrl]))
+  const second = await host(engineOn([databaseUrl], { takeOver: true }))
+  let why: string | undefined
+  void first.dethroned.then((said) => {
+    why = said
+  })
+  for (let i = 0; why === undefined && i < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  await first.close()
+  assert.ok(second.ready())
+  await second.close()
+  assert.match(why ?? 'nobody told it', /is hosted by "suanpan \w+ lock"/)
+})
+
+test('a host whose lock was cut goes on: its own former session is no other process', { timeout: 30_000 }, async () => {
+  const databaseUrl = await postgres.newDatabase()
+  let regained: () => void = () => undefined
+  const held = new Promise<void>((resolve) => {
+    regained = resolve
+  })
+  const engine = await host(
+    engineOn([databaseUrl], { log: (_level, message) => message.includes('is held again') && regained() }),
+  )
+  let why: string | undefined
+  void engine.dethroned.then((said) => {
+    why = said
+  })
+  const client = await connect(databaseUrl, { name: 'hosting test' })
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ '^suanpan \\w+ lock$'`,
+  )
+  await client.end()
+  await held
+  assert.ok(engine.ready())
+  assert.equal(why, undefined)
+  await engine.close()
+})
+
 // ---- settings that do not fit ---------------------------------------------------------------------------------------------------
 
 const plan = (given: Partial<LedgerPlan> = {}): LedgerPlan => ({
@@ -175,6 +218,12 @@ const engineOn = (urls: readonly string[], given: Partial<EngineOptions> = {}): 
   ...given,
 })
 
+async function host(options: EngineOptions): Promise<RunningEngine> {
+  const engine = await startEngine(options)
+  engines.push(engine)
+  return engine
+}
+
 async function refused(work: Promise<unknown>, code: string, says: RegExp): Promise<void> {
   await assert.rejects(work, (error: unknown) => {
     assert.ok(error instanceof TerminalFault, String(error))
@@ -192,6 +241,7 @@ test('PARTITIONS or a time zone other than the ledger has, shards in another ord
   assert.deepEqual([made.created, made.partitions, made.timeZone], [true, 4, 'Asia/Shanghai'])
   assert.deepEqual(made.shardOf, [0, 1, 0, 1])
   await openLedger([other], plan())
+  await (await host(engineOn([a, b]))).close()
 
   const refusals = [
     [[a, b], { partitions: 8 }, /PARTITIONS is 8, but the ledger was created with 4/],
@@ -205,8 +255,8 @@ test('PARTITIONS or a time zone other than the ledger has, shards in another ord
     [[a, b, empty], {}, new RegExp(`/${name(empty)}\\b.* is empty: it is not shard 2`)],
   ] as const
   for (const [urls, given, says] of refusals) await refused(openLedger(urls, plan(given)), 'wrong_ledger', says)
-  await refused(startEngine(engineOn([b, a])), 'wrong_ledger', /stands at place 0/)
-  await refused(startEngine(engineOn([a, b], { partitions: 3 })), 'wrong_ledger', /PARTITIONS is 3/)
+  await refused(host(engineOn([b, a])), 'wrong_ledger', /stands at place 0/)
+  await refused(host(engineOn([a, b], { partitions: 3 })), 'wrong_ledger', /PARTITIONS is 3/)
 
   // What was refused left nothing behind: the ledger opens as it was, and what was empty still is.
   const again = await openLedger([a, b], plan({ partitions: 4, timeZone: 'Asia/Shanghai' }))
@@ -214,9 +264,32 @@ test('PARTITIONS or a time zone other than the ledger has, shards in another ord
   assert.equal((await openLedger([empty], plan())).created, true)
 })
 
-test('the same database twice is not a ledger of two shards', async () => {
+test('the same database twice is refused before anything is written', async () => {
   const url = await postgres.newDatabase()
-  await refused(openLedger([url, url], plan()), 'wrong_ledger', /./)
+  await refused(openLedger([url, `${url}&connect_timeout=5`], plan()), 'wrong_ledger', /given twice/)
+  assert.equal((await openLedger([url], plan())).created, true)
+})
+
+test('several processes that find no ledger at the same time create one', async () => {
+  for (let i = 0; i < 3; i++) {
+    const url = await postgres.newDatabase()
+    const infos = await Promise.all([4, 4, 4, 4].map((partitions) => openLedger([url], plan({ partitions }))))
+    assert.equal(infos.filter(({ created }) => created).length, 1)
+    assert.equal(new Set(infos.map(({ id }) => id)).size, 1)
+  }
+})
+
+test('a creation cut short between the shards is begun again', async () => {
+  const urls = await Promise.all([postgres.newDatabase(), postgres.newDatabase()])
+  await openLedger(urls, plan())
+  const catalog = await connect(urls[0], { name: 'hosting test' })
+  await catalog.query('DROP SCHEMA suanpan CASCADE')
+  await catalog.end()
+  const again = await openLedger(urls, plan())
+  assert.deepEqual([again.created, again.shardOf], [true, [0, 1, 0, 1]])
+  const engine = await host(engineOn(urls))
+  assert.ok(engine.ready())
+  await engine.close()
 })
 
 test('a database whose commits are not durable is refused, unless that is accepted', async () => {
@@ -224,8 +297,8 @@ test('a database whose commits are not durable is refused, unless that is accept
   const client = await connect(url, { name: 'hosting test' })
   await client.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
   await client.end()
-  await refused(startEngine(engineOn([url])), 'wrong_ledger', /synchronous_commit is off on .*not be durable.*--unsafe/)
-  const engine = await startEngine(engineOn([url], { unsafe: true }))
+  await refused(host(engineOn([url])), 'wrong_ledger', /synchronous_commit is off on .*not be durable.*--unsafe/)
+  const engine = await host(engineOn([url], { unsafe: true }))
   assert.ok(engine.ready())
   await engine.close()
 

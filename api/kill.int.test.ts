@@ -105,7 +105,7 @@ test(`kill -9 under load, ${rounds} times (SEED=${seed}): every answer stands, e
   const { acknowledged, posted } = oracle.count()
   // The openings are transactions too.
   assert.ok(transactions >= acknowledged + load.accounts.length)
-  assert.ok(acknowledged > rounds * 100 && posted > acknowledged / 4, 'there was hardly any load')
+  assert.ok(acknowledged > rounds * 20 && posted > acknowledged / 4, 'there was hardly any load')
   assert.ok(settledUnknown > 0, 'no kill met a transaction under way')
   console.log(`seed ${seed}: ${acknowledged} acknowledged, ${posted} posted, ${settledUnknown} outcomes were unknown`)
 })
@@ -125,7 +125,7 @@ test('SIGTERM under load: exit code 0, and every acknowledged answer is durable'
   clearTimeout(giveUp)
   await working
   posts.close()
-  assert.ok(oracle.count().acknowledged > 100, 'there was hardly any load')
+  assert.ok(oracle.count().acknowledged > 60, 'there was hardly any load')
 
   const next = await start(databaseUrl)
   const again = new HttpPosts(next.url, 64)

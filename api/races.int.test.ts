@@ -1,10 +1,10 @@
 // What wins when many want the same: a whole engine with three worker threads over one Postgres, everything sent at once.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { partitionOf } from '../actors/route.ts'
+import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { connect } from '../adapters/postgres/connect.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
-import { partitionOf } from '../actors/route.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
 import { type RunningEngine, startEngine } from './compose.ts'
@@ -216,7 +216,9 @@ test('all commands of an owner run on one thread, and the owners are spread over
     }
     assert.equal(new Set(threads.values()).size, 3, 'three threads decided')
     // The partition of each row is that of its owner: with one thread a partition, an owner has one thread.
-    const placed = await client.query<{ partition: number; owner: string }>('SELECT partition, owner FROM suanpan.account')
+    const placed = await client.query<{ partition: number; owner: string }>(
+      'SELECT partition, owner FROM suanpan.account',
+    )
     assert.equal(placed.rows.length, accounts)
     for (const { partition, owner } of placed.rows)
       assert.equal(partition, partitionOf(owner, engine.ledger.partitions), owner)

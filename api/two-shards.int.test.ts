@@ -5,13 +5,16 @@ import type { EntryView } from '../actors/reads.ts'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { bank, capture, hold, mixed, opening, refund, shop } from './testing/commands.ts'
 import { Model } from './testing/model.ts'
-import { type Run, rowsOf, runEngine, verifyClean } from './testing/run.ts'
+import { closeEngines, type Run, rowsOf, runEngine, verifyClean } from './testing/run.ts'
 
 let postgres: TestPostgres
 before(async () => {
   postgres = await testPostgres()
 })
-after(() => postgres.stop())
+after(async () => {
+  await closeEngines()
+  await postgres.stop()
+})
 
 const accounts = Array.from({ length: 64 }, (_, i) => `c${i}:cash`)
 

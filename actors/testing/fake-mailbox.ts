@@ -97,6 +97,11 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     return sum
   }
 
+  /** Number of the last frame that a reader took: what it may have had in hand when it died. */
+  lastTaken(partition: number): number {
+    return this.box(partition).taken ?? 0
+  }
+
   private untaken(): (Frame & { readonly commands: number })[] {
     return [...this.boxes.values()].flatMap(({ frames, taken }) =>
       taken === undefined ? [] : frames.filter(({ high }) => high > taken),

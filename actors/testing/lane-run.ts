@@ -3,8 +3,9 @@ import type { Command } from '../../core/command.ts'
 import { routingKeyOf } from '../../core/owner.ts'
 import type { Received, Rules } from '../../core/partition.ts'
 import { encodeFrame } from '../../schemas/frame.ts'
-import { Lane, type LaneLimits } from '../lane.ts'
-import type { Ledger } from '../ports.ts'
+import type { Intake } from '../intake.ts'
+import { Lane, type LaneLimits, type Suspects } from '../lane.ts'
+import type { Ledger, MailboxReader } from '../ports.ts'
 import { partitionOf } from '../route.ts'
 import { FakeMailbox } from './fake-mailbox.ts'
 import { FakeTime, seededRandom } from './fake-time.ts'
@@ -15,6 +16,11 @@ export interface LaneRunOptions {
   readonly partitions: number
   readonly limits?: LaneLimits
   readonly mailbox?: FakeMailbox
+  /** What the lane reads instead of `mailbox` itself. */
+  readonly reader?: MailboxReader
+  readonly suspects?: Suspects
+  /** Hears answers and hostings as the main thread would. */
+  readonly intake?: Pick<Intake, 'answers' | 'hosted'>
   readonly time?: FakeTime
   readonly beforeDecide?: (received: Received) => void
 }
@@ -50,10 +56,18 @@ export class LaneRun {
         timers: { after: (_ms, callback) => turns(callback), soon: (callback) => void turns(callback) },
         random: seededRandom(7),
         ledger: options.ledger,
-        mailbox: this.mailbox,
-        answers: { answers: (...said) => this.hear(...said) },
+        mailbox: options.reader ?? this.mailbox,
+        answers: {
+          answers: (...said) => {
+            this.hear(...said)
+            options.intake?.answers(...said)
+          },
+        },
         news: {
-          hosted: (partition) => this.news.push(`hosted ${partition}`),
+          hosted: (partition, position) => {
+            this.news.push(`hosted ${partition}`)
+            options.intake?.hosted(partition, position)
+          },
           lost: (partitions) => this.news.push(`lost ${partitions.join(' ')}`),
           trouble: (code) => this.news.push(`trouble ${code ?? 'over'}`),
           committed: ({ commands }) => this.news.push(`committed ${commands}`),
@@ -67,7 +81,7 @@ export class LaneRun {
     )
     this.lane.host(
       Array.from({ length: this.partitions }, (_, partition) => partition),
-      new Map(),
+      options.suspects ?? new Map(),
     )
     this.ended = this.lane.run()
   }

@@ -57,11 +57,8 @@ async function openOn(
   const [catalog] = clients
   if (catalog === undefined) throw new TerminalFault('wrong_ledger', 'a ledger needs at least one database')
   for (const [i, client] of clients.entries()) if (!unsafe) await checkDurable(client, urls[i] ?? '')
-  const stored = await Promise.all(clients.map(readLedger))
-  const created = stored.every((one) => one === undefined)
-  if (created) await create(clients, plan)
-  const ledgers = created ? await Promise.all(clients.map(readLedger)) : stored
-  const info = checkWhole(ledgers, urls, plan)
+  const created = (await readLedger(catalog)) === undefined && (await createIfFree(clients, urls, plan))
+  const info = checkWhole(await Promise.all(clients.map(readLedger)), urls, plan)
   const shards = await catalog.query<{ partition: number; shard: number }>(
     'SELECT partition, shard FROM suanpan.partition_shard ORDER BY partition',
   )
@@ -103,6 +100,38 @@ async function checkDurable(client: pg.Client, url: string): Promise<void> {
 async function readLedger(client: pg.Client): Promise<StoredLedger | undefined> {
   const { rows } = await client.query<StoredLedger>('SELECT id, shard, partitions, hash, time_zone FROM suanpan.ledger')
   return rows[0]
+}
+
+/** One process creates at a time; whoever waited finds a ledger. The locks end with the connections. */
+async function createIfFree(
+  clients: readonly pg.Client[],
+  urls: readonly string[],
+  plan: LedgerPlan,
+): Promise<boolean> {
+  for (const [i, client] of clients.entries()) {
+    const lock = i === 0 ? 'pg_advisory_lock' : 'pg_try_advisory_lock'
+    const { rows } = await client.query<{ got: boolean | string }>(`SELECT ${lock}(${creationKey}) AS got`)
+    if (rows[0]?.got === false) {
+      throw new TerminalFault(
+        'wrong_ledger',
+        `${shownUrl(urls[i] ?? '')} is given twice, or another process creates a ledger on it`,
+      )
+    }
+  }
+  for (const [shard, client] of clients.entries()) if (!(await isFree(client, shard))) return false
+  await create(clients, plan)
+  return true
+}
+
+const creationKey = `hashtextextended('suanpan.create', 0)`
+
+/** Empty, or a shard of this place that a creation cut short left behind: it was never hosted. */
+async function isFree(client: pg.Client, shard: number): Promise<boolean> {
+  const ledger = await readLedger(client)
+  if (ledger === undefined) return true
+  if (shard === 0 || ledger.shard !== shard) return false
+  const { rows } = await client.query('SELECT FROM suanpan.partition WHERE epoch > 0 LIMIT 1')
+  return rows.length === 0
 }
 
 async function create(clients: readonly pg.Client[], plan: LedgerPlan): Promise<void> {

@@ -1,7 +1,7 @@
 // Who hosts: a process hosts only while it holds a session advisory lock on each shard, on a dedicated direct connection. The lock is free
 // at once when the process dies. It is a hint for liveness; what keeps a frozen former host from writing is the epoch in every commit.
 import type pg from 'pg'
-import { TerminalFault } from '../../actors/faults.ts'
+import { RetryableFault, TerminalFault } from '../../actors/faults.ts'
 import { connect, destroy, shownUrl } from './connect.ts'
 
 const lockKey = `hashtextextended('suanpan.host', 0)`
@@ -24,7 +24,7 @@ export class HostLock {
     try {
       if (force) await endHolder(client)
       const { rows } = await client.query<{ got: boolean }>(`SELECT pg_try_advisory_lock(${lockKey}) AS got`)
-      if (rows[0]?.got !== true) throw new TerminalFault('hosted_elsewhere', await whoHolds(client, url))
+      if (rows[0]?.got !== true) throw await this.heldBy(client, url)
     } catch (error) {
       destroy(client)
       throw error
@@ -38,6 +38,13 @@ export class HostLock {
         this.onLost(url)
       }
     })
+  }
+
+  /** Our own former session may still hold it, or whoever did just went: only another process that is there hosts elsewhere. */
+  private async heldBy(client: pg.Client, url: string): Promise<Error> {
+    const { holder, text } = await whoHolds(client, url)
+    if (holder === undefined || holder === `${this.name} lock`) return new RetryableFault('unavailable', text)
+    return new TerminalFault('hosted_elsewhere', text)
   }
 
   holds(url: string): boolean {
@@ -56,7 +63,10 @@ const holdersOf = `
  WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND (l.classid::bigint << 32 | l.objid::bigint) = ${lockKey} AND a.pid <> pg_backend_pid()`
 
-async function whoHolds(client: pg.Client, url: string): Promise<string> {
+async function whoHolds(
+  client: pg.Client,
+  url: string,
+): Promise<{ readonly holder: string | undefined; readonly text: string }> {
   const { rows } = await client.query<{ application_name: string; client_addr: string | null; since: Date }>(
     `SELECT a.application_name, a.client_addr::text, a.backend_start AS since ${holdersOf}`,
   )
@@ -65,7 +75,8 @@ async function whoHolds(client: pg.Client, url: string): Promise<string> {
     holder === undefined
       ? 'another process'
       : `"${holder.application_name}"${holder.client_addr === null ? '' : ` from ${holder.client_addr}`}, connected since ${holder.since.toISOString()}`
-  return `the ledger on ${shownUrl(url)} is hosted by ${who}; stop it first, or start with --take-over if it hangs`
+  const text = `the ledger on ${shownUrl(url)} is hosted by ${who}; stop it first, or start with --take-over if it hangs`
+  return { holder: holder?.application_name, text }
 }
 
 async function endHolder(client: pg.Client): Promise<void> {

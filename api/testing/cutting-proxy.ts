@@ -56,9 +56,15 @@ export async function cuttingProxy(url: string): Promise<CuttingProxy> {
         backend.write(bytes)
         return
       }
-      const text = tail + bytes.toString('latin1')
+      let text = tail + bytes.toString('latin1')
       tail = text.slice(-32)
-      inCommit ||= text.includes('suanpan.advance')
+      const advance = text.indexOf('suanpan.advance')
+      if (!inCommit && advance >= 0) {
+        inCommit = true
+        // The end of the COPY before may stand in front of it.
+        text = text.slice(advance)
+        tail = text.slice(-32)
+      }
       const { how, committed, done } = armed
       const atEnd = inCommit && text.includes(copyDone.toString('latin1'))
       if (how === 'copy' && inCommit && text.includes('PGCOPY')) {

@@ -29,7 +29,15 @@ export async function runEngine(urls: readonly string[], options: Partial<Engine
     onThreadEnd: () => ended++,
     ...options,
   })
+  running.add(engine)
   return { engine, log, quarantined: () => quarantined, threadsEnded: () => ended }
+}
+
+const running = new Set<RunningEngine>()
+
+/** For `after`: a test that failed leaves its engine running, which would keep the process. */
+export async function closeEngines(): Promise<void> {
+  await Promise.allSettled([...running].map((engine) => engine.close()))
 }
 
 export async function rowsOf<T extends pg.QueryResultRow>(
