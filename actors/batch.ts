@@ -24,7 +24,8 @@ export interface Waiting extends Received {
 export interface Answers {
   readonly tickets: number[]
   readonly https: number[]
-  readonly replayed: boolean[]
+  /** 0 or 1. */
+  readonly replayed: number[]
   readonly bodies: string[]
 }
 
@@ -141,7 +142,7 @@ export class Batch {
     const { http, replayed, body } = answerTo(decision, received.command, this.nowMs)
     this.answers.tickets.push(received.ticket)
     this.answers.https.push(http)
-    this.answers.replayed.push(replayed)
+    this.answers.replayed.push(replayed ? 1 : 0)
     this.answers.bodies.push(body)
     const code = outcomeOf(decision)
     this.outcomes[code] = (this.outcomes[code] ?? 0) + 1

@@ -93,8 +93,8 @@ test('an answer reaches whoever asked, once, and never inside the call', () => {
   const [frame] = taken()
   assert.ok(frame !== undefined)
   const [first = 0, second = 0] = ticketsOf(frame)
-  intake.answers([second, first, 999], [201, 422, 201], [false, true, false], '{"n":2}\n{"n":1}\n{}')
-  intake.answers([second], [500], [false], '{}')
+  intake.answers([second, first, 999], [201, 422, 201], [0, 1, 0], '{"n":2}\n{"n":1}\n{}')
+  intake.answers([second], [500], [0], '{}')
   assert.deepEqual([codeOf('1'), codeOf('2')], ['422', '201'])
   assert.equal(intake.waiting, 0)
 })
@@ -146,7 +146,7 @@ test('at the deadline the outcome is unknown, and a late answer is dropped', () 
   time.advance(200)
   assert.deepEqual([codeOf('1'), codeOf('2')], ['503 outcome_unknown unknown', 'none'])
   assert.ok(frame !== undefined)
-  intake.answers(ticketsOf(frame), [201], [false], '{}')
+  intake.answers(ticketsOf(frame), [201], [0], '{}')
   assert.equal(codeOf('1'), '503 outcome_unknown unknown')
   time.advance(6000)
   assert.equal(codeOf('2'), '503 outcome_unknown unknown')
@@ -175,7 +175,7 @@ test('hosted again: what was consumed and is unanswered is asked again, in order
   taken()
   time.advance(100)
   const [one = 0] = ticketsOf(first)
-  intake.answers([one], [201], [false], '{}')
+  intake.answers([one], [201], [0], '{}')
   // The host died after it had committed the first two; the third comes out of the mailbox again.
   const position = { generation: 3, high: first.high, low: 0, index: 2 }
   mailbox.open(first.partition, position)
@@ -185,7 +185,7 @@ test('hosted again: what was consumed and is unanswered is asked again, in order
   const again = frames.at(-1)
   assert.ok(again !== undefined)
   assert.equal(decodeFrame(again.bytes)[0]?.stampedAt, time.startMs)
-  intake.answers(ticketsOf(again), [200], [true], '{}')
+  intake.answers(ticketsOf(again), [200], [1], '{}')
   assert.equal(codeOf('2'), '200')
   intake.hosted(first.partition, position)
   assert.deepEqual(taken(), [])
@@ -199,7 +199,7 @@ test('hosted again at a position of an earlier generation: everything still wait
   assert.deepEqual(taken(), [])
 })
 
-test('asked again while the mailbox is full: its outcome is unknown, for it may be applied already', () => {
+test('asked again while the mailbox is full, it waits for room: it may be applied already, so it is never told overloaded', async () => {
   const { submit, taken, intake, mailbox, time, codeOf } = given()
   submit(debit({ id: '1' }))
   const [first] = taken()
@@ -213,9 +213,37 @@ test('asked again while the mailbox is full: its outcome is unknown, for it may 
   submit(debit({ id: '3' }))
   time.turn()
   assert.equal(codeOf('3'), '429 overloaded none')
-  assert.equal(codeOf('1'), '503 outcome_unknown unknown')
-  assert.equal(codeOf('2'), 'none')
+  assert.equal(codeOf('1'), 'none')
+  const [second] = mailbox.take(10)
+  assert.deepEqual(idsOf(second), ['2'])
+  mailbox.trim(first.partition, { generation: 3, high: second?.high ?? 0, low: 0, index: 1 })
+  await turn()
+  assert.deepEqual(mailbox.take(10).map(idsOf), [['1']])
+  assert.equal(codeOf('1'), 'none')
 })
+
+test('what waits is kept in order until there is room, while what does not wait is told overloaded', async () => {
+  const { taken, intake, mailbox, submit, time, codeOf } = given()
+  mailbox.commandsMax = 2
+  const waiting = (id: string): void => intake.submit(debit({ id }), () => undefined, true)
+  submit(debit({ id: '0' }))
+  const [held] = taken()
+  assert.ok(held !== undefined)
+  for (const id of ['1', '2', '3']) waiting(id)
+  time.turn()
+  submit(debit({ id: 'x' }))
+  waiting('4')
+  time.turn()
+  assert.equal(codeOf('x'), '429 overloaded none')
+  assert.deepEqual(mailbox.take(10), [])
+  mailbox.commandsMax = 100
+  mailbox.trim(held.partition, { generation: 3, high: held.high, low: 0, index: 1 })
+  await turn()
+  assert.deepEqual(mailbox.take(10).flatMap(idsOf), ['1', '2', '3', '4'])
+})
+
+/** Lets promises and what follows from them settle. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('close answers whatever is left and leaves no timer', () => {
   const { submit, taken, intake, time, codeOf } = given()

@@ -150,13 +150,14 @@ export class Intake {
   }
 
   /** The answers of one commit, as the gate let them out. */
-  answers(tickets: readonly number[], https: readonly number[], replayed: readonly boolean[], bodies: string): void {
+  answers(tickets: ArrayLike<number>, https: ArrayLike<number>, replayed: ArrayLike<number>, bodies: string): void {
     const texts = bodies.split('\n')
-    for (const [i, ticket] of tickets.entries()) {
+    for (let i = 0; i < tickets.length; i++) {
+      const ticket = tickets[i] ?? 0
       const pending = this.pending.get(ticket)
       if (pending === undefined) continue
       this.pending.delete(ticket)
-      pending.reply({ http: https[i] ?? 500, replayed: replayed[i] ?? false, body: texts[i] ?? '' })
+      pending.reply({ http: https[i] ?? 500, replayed: replayed[i] === 1, body: texts[i] ?? '' })
     }
   }
 

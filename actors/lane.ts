@@ -328,7 +328,10 @@ export class Lane {
   /** The commit stands: only now anything is heard of it. */
   private openGate(batch: Batch): void {
     const { tickets, https, replayed, bodies } = batch.answers
-    if (tickets.length > 0) this.ports.answers.answers(tickets, https, replayed, bodies.join('\n'))
+    if (tickets.length > 0) {
+      const texts = bodies.join('\n')
+      this.ports.answers.answers(Float64Array.from(tickets), Uint16Array.from(https), Uint8Array.from(replayed), texts)
+    }
     for (const [{ state }, keys] of batch.touched) {
       const { remembered, accounts } = state
       for (const key of keys) {

@@ -188,8 +188,8 @@ export interface Ledger {
 
 /** What goes from a host to the intake of its process. Only ever called with what is committed. */
 export interface AnswerSink {
-  /** The answers of one commit: `bodies` are joined by newlines, in the order of the tickets. */
-  answers(tickets: readonly number[], https: readonly number[], replayed: readonly boolean[], bodies: string): void
+  /** The answers of one commit, in the order of the tickets; `replayed` is 0 or 1, `bodies` are joined by newlines. */
+  answers(tickets: ArrayLike<number>, https: ArrayLike<number>, replayed: ArrayLike<number>, bodies: string): void
 }
 
 // ---- threads --------------------------------------------------------------------------------------------------------------------

@@ -25,9 +25,10 @@ export type FromWorker =
   | { readonly kind: 'quarantined'; readonly partition: number; readonly position: string; readonly id: string }
   | {
       readonly kind: 'answers'
-      readonly tickets: readonly number[]
-      readonly https: readonly number[]
-      readonly replayed: readonly boolean[]
+      /** Typed arrays: a clone of plain ones costs 0.15 us an answer on either side. */
+      readonly tickets: ArrayLike<number>
+      readonly https: ArrayLike<number>
+      readonly replayed: ArrayLike<number>
       readonly bodies: string
     }
   | { readonly kind: 'knows_asset'; readonly code: string }

@@ -87,15 +87,16 @@ export class LaneRun {
   }
 
   private hear(
-    tickets: readonly number[],
-    https: readonly number[],
-    replayed: readonly boolean[],
+    tickets: ArrayLike<number>,
+    https: ArrayLike<number>,
+    replayed: ArrayLike<number>,
     bodies: string,
   ): void {
-    this.news.push(`answered ${tickets.join(' ')}`)
+    const list = Array.from(tickets)
+    this.news.push(`answered ${list.join(' ')}`)
     const texts = bodies.split('\n')
-    for (const [i, ticket] of tickets.entries()) {
-      this.heard.set(ticket, { ticket, http: https[i] ?? 0, replayed: replayed[i] ?? false, body: texts[i] ?? '' })
+    for (const [i, ticket] of list.entries()) {
+      this.heard.set(ticket, { ticket, http: https[i] ?? 0, replayed: replayed[i] === 1, body: texts[i] ?? '' })
     }
   }
 
