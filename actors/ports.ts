@@ -43,7 +43,7 @@ export interface Frame extends FrameName {
 export interface MailboxWriter {
   /** Appends a frame, whole or not at all, and names it; undefined: the bound is reached and nothing was accepted. */
   append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined
-  /** Resolves as soon as the partition has room (at once if it has). */
+  /** Resolves as soon as the partition has room (at once if it has); after a refused append not before something was trimmed. */
   room(partition: number): Promise<void>
 }
 

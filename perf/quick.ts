@@ -12,8 +12,8 @@ import { rawCopy, referenceCopy, writtenRows } from './limits.ts'
 
 const accounts = 100_000
 const rounds = 3
-const perRound = 120_000
-const httpSeconds = 3
+const perRound = 80_000
+const httpSeconds = 2
 
 export interface QuickResult {
   readonly [figure: string]: unknown
@@ -113,7 +113,7 @@ async function httpPart(
       rates.push(loaded.perSec)
     }
     await pause(200)
-    const idle = await idleLatency(suanpan.url, 500, accounts)
+    const idle = await idleLatency(suanpan.url, 300, accounts)
     return { bare: median(bareRates), suanpan: median(rates), idle }
   } finally {
     await suanpan.stop()

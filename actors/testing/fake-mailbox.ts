@@ -7,7 +7,11 @@ interface Box {
   /** Number of the last frame handed out; undefined: nobody has opened it. */
   taken: number | undefined
   last: number
+  /** The last append was refused and nothing was trimmed since. */
+  refused: boolean
 }
+
+const commandsIn = ({ frames }: Box): number => frames.reduce((sum, { commands }) => sum + commands, 0)
 
 export class FakeMailbox implements MailboxWriter, MailboxReader {
   readonly generation: number
@@ -27,8 +31,9 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
 
   append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined {
     const box = this.box(partition)
-    const held = box.frames.reduce((sum, one) => sum + one.commands, 0)
-    if (held > 0 && held + commands > this.commandsMax) return undefined
+    const held = commandsIn(box)
+    box.refused = held > 0 && held + commands > this.commandsMax
+    if (box.refused) return undefined
     box.last++
     box.frames.push({ partition, high: box.last, low: 0, bytes: frame, commands })
     this.ring()
@@ -36,9 +41,11 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
   }
 
   async room(partition: number): Promise<void> {
-    const full = (): boolean =>
-      this.box(partition).frames.reduce((sum, one) => sum + one.commands, 0) >= this.commandsMax
-    while (full()) await new Promise<void>((resolve) => this.rooms.push(resolve))
+    this.noSpin('the writer asks for room again and again')
+    const box = this.box(partition)
+    while (box.refused || commandsIn(box) >= this.commandsMax) {
+      await new Promise<void>((resolve) => this.rooms.push(resolve))
+    }
   }
 
   open(partition: number, after: Position): void {
@@ -71,22 +78,14 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
       this.waiting = callback
       return
     }
-    if (this.calls++ === 0) {
-      setImmediate(() => {
-        this.calls = 0
-      })
-    }
-    // A loop of promises alone: nothing else in the process would ever run again.
-    if (this.calls > 1000) {
-      this.spun = true
-      throw new Error('the reader waits for frames again and again and takes none')
-    }
+    this.noSpin('the reader waits for frames again and again and takes none')
     callback()
   }
 
   trim(partition: number, position: Position): void {
     this.log.push(`trim ${partition} to ${text(position)}`)
     this.forget(this.box(partition), position)
+    for (const box of this.boxes.values()) box.refused = false
     for (const resolve of this.rooms.splice(0)) resolve()
   }
 
@@ -100,6 +99,18 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
   /** Number of the last frame that a reader took: what it may have had in hand when it died. */
   lastTaken(partition: number): number {
     return this.box(partition).taken ?? 0
+  }
+
+  /** A loop of promises alone: nothing else in the process would ever run again. */
+  private noSpin(what: string): void {
+    if (this.calls++ === 0) {
+      setImmediate(() => {
+        this.calls = 0
+      })
+    }
+    if (this.calls < 1000) return
+    this.spun = true
+    throw new Error(what)
   }
 
   private untaken(): (Frame & { readonly commands: number })[] {
@@ -125,7 +136,7 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
   private box(partition: number): Box {
     let box = this.boxes.get(partition)
     if (box === undefined) {
-      box = { frames: [], taken: undefined, last: 0 }
+      box = { frames: [], taken: undefined, last: 0, refused: false }
       this.boxes.set(partition, box)
     }
     return box

@@ -257,6 +257,38 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
     narrow,
   )
 
+  check(
+    'after a refusal there is no room before something was trimmed, even if less would fit: whoever waits does not ask in vain',
+    async ({ writer, reader }) => {
+      const from = reader()
+      from.open(1, start)
+      const name = append(writer, 1, 'a', 6)
+      await takeAll(from, 1)
+      assert.equal(writer.append(1, bytes('b'), 5), undefined)
+      let hasRoom = false
+      const room = writer.room(1).then(() => {
+        hasRoom = true
+      })
+      await allArrived()
+      assert.equal(hasRoom, false)
+      from.trim(1, at(writer, name, 6))
+      await room
+      assert.ok(writer.append(1, bytes('b'), 5))
+      await writer.room(1)
+      // Refused, and trimmed before anybody waited.
+      assert.equal(writer.append(1, bytes('c'), 6), undefined)
+      const [frame] = await takeAll(from, 1)
+      from.trim(1, at(writer, frame, 5))
+      await until(() => writer.append(1, bytes('d'), 10) !== undefined)
+      assert.equal(writer.append(1, bytes('e'), 1), undefined)
+      const [last] = await takeAll(from, 1)
+      from.trim(1, at(writer, last, 10))
+      await allArrived()
+      await writer.room(1)
+    },
+    narrow,
+  )
+
   check('commands without end come through to a reader that takes them bit by bit', async ({ writer, reader }) => {
     const from = reader()
     from.open(1, start)

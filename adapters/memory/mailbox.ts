@@ -32,6 +32,8 @@ interface Box {
   readonly frames: StoredFrame[]
   commands: number
   lastNumber: number
+  /** Count of the trims when an append was refused; -1: never. */
+  refusedAt: number
   reader: Reader | undefined
   session: number
   /** Number of the last frame that was delivered in this session. */
@@ -51,6 +53,8 @@ export class MemoryMailbox implements MailboxWriter {
   private readonly limits: MemoryMailboxLimits
   private readonly boxes = new Map<number, Box>()
   private bytes = 0
+  /** Trims that made room, in any partition. */
+  private trims = 0
   /** Resolved at the next trim of any partition; whoever waits looks again. */
   private waiting: (() => void)[] = []
 
@@ -61,7 +65,10 @@ export class MemoryMailbox implements MailboxWriter {
 
   append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined {
     const box = this.box(partition)
-    if (!this.hasRoom(box, commands) || this.bytes + frame.length > this.limits.bytesMax) return undefined
+    if (!this.hasRoom(box, commands) || this.bytes + frame.length > this.limits.bytesMax) {
+      box.refusedAt = this.trims
+      return undefined
+    }
     box.lastNumber++
     box.frames.push({ number: box.lastNumber, bytes: frame, commands })
     box.commands += commands
@@ -71,7 +78,10 @@ export class MemoryMailbox implements MailboxWriter {
   }
 
   room(partition: number): Promise<void> {
-    if (this.hasRoom(this.box(partition), 1) && this.bytes < this.limits.bytesMax) return Promise.resolve()
+    const box = this.box(partition)
+    // Room for less than was refused is of no use to whoever waits: he would ask again at once, and nothing else would run.
+    const refused = box.refusedAt === this.trims
+    if (!refused && this.hasRoom(box, 1) && this.bytes < this.limits.bytesMax) return Promise.resolve()
     return new Promise<void>((resolve) => {
       this.waiting.push(resolve)
     }).then(() => this.room(partition))
@@ -194,6 +204,7 @@ export class MemoryMailbox implements MailboxWriter {
     }
     if (count === 0) return
     box.frames.splice(0, count)
+    this.trims++
     const { waiting } = this
     this.waiting = []
     for (const resolve of waiting) resolve()
@@ -207,6 +218,7 @@ export class MemoryMailbox implements MailboxWriter {
         frames: [],
         commands: 0,
         lastNumber: 0,
+        refusedAt: -1,
         reader: undefined,
         session: 0,
         delivered: 0,
