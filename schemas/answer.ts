@@ -128,7 +128,7 @@ function declinedDetail(
   money: { available: string; needed: string } | undefined,
 ): string {
   if (money !== undefined) return `${money.available} is available, ${money.needed} is needed.`
-  if (refusal === 'internal_error') return 'It failed twice at the same place; the operators were told.'
+  if (refusal === 'internal_error') return 'Tried alone, it failed again; the operators were told.'
   return `The ${command.type} ${command.id.startsWith('!') ? '' : `${command.id} `}was declined: ${refusal}.`
 }
 

@@ -55,7 +55,7 @@ export const problems = {
   business_date_closed: declined('The business date is closed.'),
   internal_error: {
     http: 500,
-    title: 'The command failed twice and was put into quarantine; nothing was posted.',
+    title: 'The command made its host fail and was put into quarantine; nothing was posted.',
     retryable: false,
     effect: 'none',
   },

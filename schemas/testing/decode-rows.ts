@@ -1,17 +1,21 @@
 // Reads tuples of binary COPY back: written after PostgreSQL's page on the format, with nothing shared with the writer but the list of columns.
 import { journalColumns } from '../journal-row.ts'
 
-export type Column = (typeof journalColumns)[number]
+type Column = (typeof journalColumns)[number]
 
 /** One tuple: the bytes of each column, null where it is NULL. */
 export type StoredTuple = Readonly<Record<Column, Buffer | null>>
 
 /** `bytes` holds tuples only: no header, no trailer. Throws for anything left over. */
-export function decodeRows(bytes: Uint8Array): StoredTuple[] {
+export const decodeRows = (bytes: Uint8Array): StoredTuple[] => sliceRows(bytes).map(({ tuple }) => tuple)
+
+/** Each tuple with the bytes that it takes. */
+export function sliceRows(bytes: Uint8Array): { readonly tuple: StoredTuple; readonly bytes: Buffer }[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const tuples: StoredTuple[] = []
+  const tuples: { tuple: StoredTuple; bytes: Buffer }[] = []
   let at = 0
   while (at < buffer.length) {
+    const start = at
     const count = buffer.readInt16BE(at)
     at += 2
     if (count !== journalColumns.length) throw new RangeError(`a tuple of ${count} columns`)
@@ -23,7 +27,7 @@ export function decodeRows(bytes: Uint8Array): StoredTuple[] {
       tuple[column] = length < 0 ? null : buffer.subarray(at, at + length)
       at += Math.max(0, length)
     }
-    tuples.push(tuple as StoredTuple)
+    tuples.push({ tuple: tuple as StoredTuple, bytes: buffer.subarray(start, at) })
   }
   return tuples
 }
