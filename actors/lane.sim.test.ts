@@ -50,6 +50,7 @@ class Process {
         ? [...this.shard.heads.keys()].map((partition) => [
             partition,
             {
+              waitingCommands: 0,
               generation: this.mailbox.generation,
               high: this.mailbox.lastTaken(partition),
               low: 0,
@@ -101,6 +102,9 @@ class Process {
 
 const whileAlive = (mailbox: FakeMailbox, alive: () => boolean): MailboxReader => ({
   generation: mailbox.generation,
+  get waitingCommands() {
+    return mailbox.waitingCommands
+  },
   open: (...to) => alive() && mailbox.open(...to),
   close: (partition) => alive() && mailbox.close(partition),
   take: (most) => (alive() ? mailbox.take(most) : []),

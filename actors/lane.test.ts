@@ -7,7 +7,7 @@ import type { Received } from '../core/partition.ts'
 import { capture, credit, debit, hold, refund, release } from '../core/testing/commands.ts'
 import { RetryableFault } from './faults.ts'
 import type { LaneLimits } from './lane.ts'
-import type { LaneCommit } from './ports.ts'
+import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
 import { LaneRun } from './testing/lane-run.ts'
 import { type Fate, MemoryLedger, MemoryShard } from './testing/memory-ledger.ts'
@@ -25,6 +25,7 @@ interface Given {
   readonly ledger?: MemoryLedger
   readonly mailbox?: FakeMailbox
   readonly limits?: LaneLimits
+  readonly reader?: MailboxReader
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -235,6 +236,10 @@ test('only the partitions that somebody took are lost', async () => {
   assert.ok(elsewhere !== undefined)
   const [answer] = await run.ask(elsewhere)
   assert.equal(answer?.http, 201)
+  // It does not try to move on what is not its own any more.
+  run.lane.switchSegment(2)
+  await run.until(() => shard.heads.get(1 - taken)?.segment === 2)
+  assert.equal(shard.heads.get(taken)?.segment, 1)
 })
 
 test('a ledger that cannot be reached is asked again until it can, and said so both times', async () => {
@@ -267,6 +272,69 @@ test('after trouble the reader is opened at the committed position, in the middl
   )
   assert.deepEqual(idsIn(shard), ['a', 'x', 'b'])
   assert.ok(run.mailbox.log.includes('open 0 after 1:1-0+1'), run.mailbox.log.join('\n'))
+})
+
+test('a frame that comes twice is decided once', async () => {
+  const mailbox = new FakeMailbox()
+  const { run, shard } = started({ mailbox, reader: twice(mailbox) })
+  await run.until(() => run.news.includes('hosted 0'))
+  for (const id of ['a', 'b', 'c']) run.send(points({ id }), points({ id: `${id}2` }))
+  await run.until(() => run.heard.size === 6)
+  await run.settle()
+  assert.deepEqual(idsIn(shard), ['a', 'a2', 'b', 'b2', 'c', 'c2'])
+  assert.ok([...run.heard.values()].every(({ replayed }) => !replayed))
+})
+
+/** Each frame once, and behind it all that came before once more. */
+function twice(mailbox: FakeMailbox): MailboxReader {
+  const seen: Frame[] = []
+  return {
+    generation: mailbox.generation,
+    get waitingCommands() {
+      return mailbox.waitingCommands
+    },
+    open: (...to) => mailbox.open(...to),
+    close: (partition) => mailbox.close(partition),
+    whenFrames: (callback) => mailbox.whenFrames(callback),
+    trim: (...to) => mailbox.trim(...to),
+    take: () => {
+      const frames = mailbox.take(1)
+      if (frames.length === 0) return []
+      seen.push(...frames)
+      return [...frames, ...seen]
+    },
+  }
+}
+
+test('what a batch was activated with stays, though the batch before commits meanwhile', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'first' }), points({ id: 'cold', account: 'd:points' }))
+  await run.settle()
+  const commits = gated(ledger)
+  run.send(debit({ id: 'd', account: 'c:points', amount: '5' }))
+  await run.until(() => commits.waiting.length === 1)
+  let load: () => void = () => undefined
+  const loaded = new Promise<void>((resolve) => {
+    load = resolve
+  })
+  const original = ledger.load.bind(ledger)
+  ledger.load = async (needs) => {
+    await loaded
+    return await original(needs)
+  }
+  // The refund finds its original in memory; the other one needs an account that is not there.
+  const [back = 0] = run.send(
+    refund({ id: 'back', account: 'c:points', of: 'd' }),
+    debit({ id: 'x', account: 'none:points' }),
+  )
+  await run.settle()
+  commits.next()
+  await run.settle()
+  load()
+  await run.until(() => commits.waiting.length === 1)
+  commits.next()
+  await run.until(() => run.heard.has(back))
+  assert.equal(run.heard.get(back)?.http, 201, run.heard.get(back)?.body)
 })
 
 // ---- suspects -------------------------------------------------------------------------------------------------------------------

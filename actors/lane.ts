@@ -59,6 +59,8 @@ export interface CommitStats {
 export interface LaneLimits {
   /** Commands taken into one batch. */
   readonly batchCommandsMax: number
+  /** Below so many waiting commands a lane lets the commit under way end before it decides more; 0 if not given. */
+  readonly overlapCommandsMin?: number
   /** Accounts and cells kept in memory. */
   readonly residentsMax: number
 }
@@ -152,6 +154,10 @@ export class Lane {
     if (this.failure !== undefined) throw this.failure
     const switching = this.partitionsToSwitch()
     if (switching.length > 0) return await this.switchSegments(switching)
+    // A small batch gains nothing by being decided early: it would only commit apart from what comes in meanwhile.
+    if (this.inFlight !== undefined && this.ports.mailbox.waitingCommands < (this.limits.overlapCommandsMin ?? 0)) {
+      return await this.inFlight.done
+    }
     const frames = this.stopping ? [] : this.ports.mailbox.take(this.limits.batchCommandsMax)
     if (frames.length === 0) return await this.rest()
     const work = this.sort(frames)

@@ -56,6 +56,8 @@ export interface MailboxReader {
   close(partition: number): void
   /** Frames that have arrived, in the order of arrival, up to about `commandsMax` commands; empty: none now. */
   take(commandsMax: number): readonly Frame[]
+  /** Commands that `take` could give now. */
+  readonly waitingCommands: number
   /** Calls back once as soon as `take` may give something. */
   whenFrames(callback: () => void): void
   /** All up to `position` is committed and may be forgotten. */

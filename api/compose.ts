@@ -24,6 +24,8 @@ export const defaultPartitions = 16
 
 /** Commands in one batch: more gains nothing measurable, and a batch is what a client waits for. */
 const batchCommandsMax = 4096
+/** With 64 connections half of them then share a commit, instead of a third (see `LaneLimits`). */
+const overlapCommandsMin = 256
 const drainMs = 8000
 const everyMs = { expiry: 500, segments: 1000, lock: 200 }
 const dueAccountsMax = 1000
@@ -130,6 +132,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     houseAutoOpen: options.houseAutoOpen,
     mailboxGeneration: mailbox.generation,
     batchCommandsMax,
+    overlapCommandsMin,
     residentsMax: options.residentAccountsMax,
     sabotage: options.sabotage,
   }))

@@ -119,6 +119,10 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     )
   }
 
+  get waitingCommands(): number {
+    return this.untaken().reduce((sum, { commands }) => sum + commands, 0)
+  }
+
   private forget(box: Box, position: Position): void {
     box.frames = box.frames.filter(
       ({ high, commands }) =>

@@ -342,16 +342,23 @@ function at(writer: { readonly generation: number }, name: FrameName | undefined
   return { generation: writer.generation, high: name.high, low: name.low, index }
 }
 
-const arrived = (reader: MailboxReader): Promise<void> => new Promise((resolve) => reader.whenFrames(resolve))
+/** Resolves as soon as the reader has frames. */
+export function arrived(reader: MailboxReader): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`no frame came in ${waitMs} ms`)), waitMs)
+    reader.whenFrames(() => {
+      clearTimeout(late)
+      resolve()
+    })
+  })
+}
 
 async function takeAll(reader: MailboxReader, count: number): Promise<Frame[]> {
   const frames: Frame[] = []
-  const late = setTimeout(() => assert.fail(`only ${frames.length} of ${count} frames came`), waitMs)
   while (frames.length < count) {
     await arrived(reader)
     frames.push(...reader.take(1))
   }
-  clearTimeout(late)
   assert.equal(frames.length, count)
   return frames
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
-import type { MailboxReader } from '../../actors/ports.ts'
 import {
+  arrived,
   type MailboxBounds,
   type MailboxUnderTest,
   mailboxConformance,
@@ -48,7 +48,6 @@ mailboxConformance('memory mailbox', async (bounds: MailboxBounds) => given(boun
 
 const bytes = (length: number): Uint8Array => new Uint8Array(length)
 const start = { generation: 0, high: 0, low: 0, index: 0 }
-const arrived = (reader: MailboxReader): Promise<void> => new Promise((resolve) => reader.whenFrames(resolve))
 
 test('memory mailbox: the bytes of all partitions together are bounded, and room waits for them too', async () => {
   const { writer, reader } = given({ bytesMax: 100 })

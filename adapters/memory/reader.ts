@@ -55,7 +55,8 @@ export class MemoryMailboxPort {
 class MemoryMailboxReader implements MailboxReader {
   private readonly from: MemoryMailboxPort
   private arrived: Arrived[] = []
-  private waiting: (() => void) | undefined
+  private commands = 0
+  private wake: (() => void) | undefined
 
   constructor(from: MemoryMailboxPort) {
     this.from = from
@@ -65,10 +66,15 @@ class MemoryMailboxReader implements MailboxReader {
     return this.from.generation
   }
 
+  get waitingCommands(): number {
+    return this.commands
+  }
+
   put(frame: Arrived): void {
     this.arrived.push(frame)
-    const wake = this.waiting
-    this.waiting = undefined
+    this.commands += frame.commands
+    const wake = this.wake
+    this.wake = undefined
     wake?.()
   }
 
@@ -89,6 +95,7 @@ class MemoryMailboxReader implements MailboxReader {
       commands += frame.commands
       return false
     })
+    this.commands -= commands
     if (commands > 0) this.from.send({ kind: 'taken', commands })
   }
 
@@ -101,6 +108,7 @@ class MemoryMailboxReader implements MailboxReader {
       commands += frame.commands
       count++
     }
+    this.commands -= commands
     this.from.send({ kind: 'taken', commands })
     if (count === this.arrived.length) {
       const all = this.arrived
@@ -112,7 +120,7 @@ class MemoryMailboxReader implements MailboxReader {
 
   whenFrames(callback: () => void): void {
     if (this.arrived.length > 0) callback()
-    else this.waiting = callback
+    else this.wake = callback
   }
 
   trim(partition: number, position: Position): void {

@@ -19,6 +19,7 @@ export interface WorkerSettings {
   readonly houseAutoOpen: boolean
   readonly mailboxGeneration: number
   readonly batchCommandsMax: number
+  readonly overlapCommandsMin: number
   readonly residentsMax: number
   /** A module whose `beforeDecide(received)` is called for every command: how tests make a thread fail. */
   readonly sabotage?: string | undefined
@@ -50,7 +51,11 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
       send: (message: FromWorker) => control.postMessage(message),
       ...(beforeDecide === undefined ? {} : { beforeDecide }),
     },
-    { batchCommandsMax: settings.batchCommandsMax, residentsMax: settings.residentsMax },
+    {
+      batchCommandsMax: settings.batchCommandsMax,
+      overlapCommandsMin: settings.overlapCommandsMin,
+      residentsMax: settings.residentsMax,
+    },
     rules,
     assets,
   )

@@ -170,7 +170,7 @@ test('a statement behind the COPY that fails is the error of the whole, and leav
   const tuples = tuplesOf([[{ int4: 7 }]])
   await own.query('CREATE TEMP TABLE one (n int)')
   await assert.rejects(
-    copyIn(own, 'BEGIN;COPY one FROM STDIN (FORMAT binary);SELECT 1/0;COMMIT', tuples),
+    copyIn(own, 'BEGIN;COPY one FROM STDIN (FORMAT binary);DO $$ BEGIN PERFORM 1/0; END $$;COMMIT', tuples),
     /division by zero/,
   )
   await own.query('ROLLBACK')
@@ -180,12 +180,39 @@ test('a statement behind the COPY that fails is the error of the whole, and leav
   await own.end()
 })
 
+test('a script that is refused drops the rows that left with it, and the connection goes on', async () => {
+  const own = await connect(postgres.url, { name: 'test' })
+  const many = tuplesOf(Array.from({ length: 100_000 }, (_, i) => [{ int4: i }]))
+  await own.query('CREATE TEMP TABLE one (n int PRIMARY KEY)')
+  await assert.rejects(copyIn(own, 'COPY nowhere FROM STDIN (FORMAT binary)', many), /nowhere/)
+  await assert.rejects(copyIn(own, 'BEGIN;COPY one (m) FROM STDIN (FORMAT binary);COMMIT', many), /column "m"/)
+  await own.query('ROLLBACK')
+  // Refused in the middle of the rows.
+  await assert.rejects(
+    copyIn(
+      own,
+      'BEGIN;COPY one FROM STDIN (FORMAT binary);COMMIT',
+      Buffer.concat([many, tuplesOf([[{ int4: 7 }]]), many]),
+    ),
+    /duplicate key/,
+  )
+  await own.query('ROLLBACK')
+  await copyIn(own, 'BEGIN;COPY one FROM STDIN (FORMAT binary);COMMIT', many)
+  const { rows } = await own.query<{ count: string }>('SELECT count(*) FROM one')
+  assert.equal(rows[0]?.count, '100000')
+  await own.end()
+})
+
 test('a connection that ends in the middle of a COPY is an error at once', async () => {
   const own = await connect(postgres.url, { name: 'test' })
   await own.query('CREATE TEMP TABLE one (n int)')
   const { rows } = await own.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
   const copied = assert.rejects(
-    copyIn(own, 'COPY one FROM STDIN (FORMAT binary);SELECT pg_sleep(60)', tuplesOf([[{ int4: 7 }]])),
+    copyIn(
+      own,
+      'COPY one FROM STDIN (FORMAT binary);DO $$ BEGIN PERFORM pg_sleep(60); END $$',
+      tuplesOf([[{ int4: 7 }]]),
+    ),
   )
   await client.query('SELECT pg_terminate_backend($1, 5000)', [rows[0]?.pid])
   await copied

@@ -25,7 +25,10 @@ export function copyIn(client: pg.Client, text: string, tuples: Uint8Array): Pro
       client.removeListener('end', ended)
       done()
     }
-    stream.on('error', (error) => settle(() => reject(error)))
+    stream.on('error', (error) => {
+      settle(() => reject(error))
+      process.nextTick(abandon, stream)
+    })
     stream.on('finish', () => settle(resolve))
     const socket = stream.connection?.stream
     socket?.cork()
@@ -37,9 +40,21 @@ export function copyIn(client: pg.Client, text: string, tuples: Uint8Array): Pro
   })
 }
 
+/**
+ * A COPY that was refused while rows still wait for the socket: pg-copy-streams forgets its connection then, and would stumble over that at the
+ * next `drain`, outside of any promise, which ends the thread.
+ */
+function abandon(stream: EagerCopy): void {
+  stream.chunks = []
+  stream.connection = { stream: { cork: nothing, uncork: nothing, once: nothing, write: () => true } }
+}
+
+const nothing = (): void => undefined
+
 /** What pg-copy-streams keeps for pg: the connection from the moment the script was sent, and what it does when rows may follow. */
 interface EagerCopy {
-  readonly connection?: { readonly stream: { cork(): void; uncork(): void } }
+  connection?: { readonly stream: { cork(): void; uncork(): void; once?(): void; write?(): boolean } }
+  chunks: unknown[]
   handleCopyInResponse(connection: unknown): void
 }
 
