@@ -129,6 +129,34 @@ test('commands that wait while a batch commits go together in the next', async (
   )
 })
 
+test('few commands wait for the commit under way to share the next one; many are decided meanwhile', async () => {
+  const decided: string[] = []
+  const { run, ledger } = started({
+    limits: { batchCommandsMax: 100, residentsMax: 100, overlapCommandsMin: 3 },
+    beforeDecide: ({ command }) => decided.push(command.id),
+  })
+  await run.ask(points({ id: 'first' }))
+  const gate = gated(ledger)
+  run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  run.send(points({ id: 'b' }), points({ id: 'c' }))
+  await run.settle()
+  assert.deepEqual(decided, ['first', 'a'])
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  run.send(points({ id: 'd' }), points({ id: 'e' }), points({ id: 'f' }))
+  await run.until(() => decided.length === 7)
+  assert.equal(run.heard.size, 2)
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => run.heard.size === 7)
+  assert.deepEqual(
+    run.news.filter((news) => news.startsWith('committed')),
+    ['committed 1', 'committed 1', 'committed 2', 'committed 3'],
+  )
+})
+
 test('a batch takes no more commands than its bound, but for one frame that is larger', async () => {
   const { run } = started({ limits: { batchCommandsMax: 3, residentsMax: 100 } })
   await run.until(() => run.news.includes('hosted 0'))

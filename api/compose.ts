@@ -20,7 +20,7 @@ import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
 
 /** Measured on two cores with one worker (`npm run bench -- partitions`): see docs/decisions/004-partitions.md. */
-export const defaultPartitions = 16
+export const defaultPartitions = 8
 
 /** Commands in one batch: more gains nothing measurable, and a batch is what a client waits for. */
 const batchCommandsMax = 4096

@@ -21,7 +21,8 @@ export async function startServer(
   const file = fileURLToPath(new URL(entry, import.meta.url))
   const source = existsSync(file) ? file : file.replace(/\.js$/, '.ts')
   const loader = source.endsWith('.ts') ? ['--import', 'tsx'] : []
-  const child: ChildProcess = spawn(process.execPath, [...loader, source, ...args], {
+  // As `npm start` does; the yardstick gets the same.
+  const child: ChildProcess = spawn(process.execPath, ['--max-semi-space-size=64', ...loader, source, ...args], {
     env: { ...process.env, PORT: '0', LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

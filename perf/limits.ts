@@ -48,7 +48,7 @@ export async function rawCopy(
   rowsPerCommit: number,
   rounds: number,
 ): Promise<Yardstick> {
-  await openLedger([url], { partitions: undefined, timeZone: undefined, defaultPartitions: 16 })
+  await openLedger([url], { partitions: undefined, timeZone: undefined, defaultPartitions: 8 })
   const share = Math.floor(batches.length / rounds)
   let next = 0
   return yardstick(url, '', (client) => {

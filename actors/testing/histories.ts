@@ -6,6 +6,9 @@ import type { Command } from '../../core/command.ts'
 import { TestLedger } from '../../core/testing/ledger.ts'
 import { type Answer, answerTo } from '../../schemas/answer.ts'
 
+// The runner prints no causes.
+fc.configureGlobal({ includeErrorInReport: true })
+
 /** Commands that are sent together, at one time; `waitMs` passes before. */
 export interface Burst {
   readonly waitMs: number

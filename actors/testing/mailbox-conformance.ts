@@ -177,6 +177,21 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
     assert.equal(again, 1)
   })
 
+  check('the commands that could be taken are counted', async ({ writer, reader }) => {
+    const from = reader()
+    from.open(1, start)
+    from.open(2, start)
+    assert.equal(from.waitingCommands, 0)
+    append(writer, 1, 'a', 3)
+    append(writer, 2, 'b', 4)
+    await until(() => from.waitingCommands === 7)
+    const [frame] = from.take(1)
+    assert.equal(from.waitingCommands, frame?.partition === 1 ? 4 : 3)
+    from.close(1)
+    from.close(2)
+    assert.equal(from.waitingCommands, 0)
+  })
+
   check('each partition has its turn: one that is full does not hold up the others', async ({ writer, reader }) => {
     const from = reader()
     from.open(1, start)

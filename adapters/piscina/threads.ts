@@ -30,7 +30,8 @@ export class PiscinaThreads implements Threads {
       idleTimeout: Number.POSITIVE_INFINITY,
       // 'sync' would freeze the timers and sockets of the thread between tasks.
       atomics: 'disabled',
-      resourceLimits: { maxYoungGenerationSizeMb: Number(process.env.YG ?? 64) },
+      // A batch's garbage lives until its commit: in the default 16 MB every second scavenge would copy most of a batch into the old space.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
     })
     // A throw outside the task (a stray timer, say) arrives here as well as at the task; without a listener it would end the process.
     pool.on('error', () => undefined)

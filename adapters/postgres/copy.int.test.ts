@@ -203,17 +203,16 @@ test('a script that is refused drops the rows that left with it, and the connect
   await own.end()
 })
 
-test('a connection that ends in the middle of a COPY is an error at once', async () => {
-  const own = await connect(postgres.url, { name: 'test' })
-  await own.query('CREATE TEMP TABLE one (n int)')
-  const { rows } = await own.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-  const copied = assert.rejects(
-    copyIn(
-      own,
-      'COPY one FROM STDIN (FORMAT binary);DO $$ BEGIN PERFORM pg_sleep(60); END $$',
-      tuplesOf([[{ int4: 7 }]]),
-    ),
-  )
-  await client.query('SELECT pg_terminate_backend($1, 5000)', [rows[0]?.pid])
-  await copied
-})
+for (const [name, count] of [
+  ['behind its rows', 1],
+  ['while rows still wait for the socket', 150_000],
+] as const)
+  test(`a connection that ends in the middle of a COPY, ${name}, is an error at once`, async () => {
+    const own = await connect(postgres.url, { name: 'test' })
+    await own.query('CREATE TEMP TABLE one (n int)')
+    const { rows } = await own.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    const text = 'COPY one FROM STDIN (FORMAT binary);DO $$ BEGIN PERFORM pg_sleep(60); END $$'
+    const copied = assert.rejects(copyIn(own, text, tuplesOf(Array.from({ length: count }, (_, i) => [{ int4: i }]))))
+    await client.query('SELECT pg_terminate_backend($1, 5000)', [rows[0]?.pid])
+    await copied
+  })

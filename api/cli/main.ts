@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 // The program `suanpan`. Only joins the process's streams, signals and exit code with `run.ts`.
 import { exitCodes } from './command.ts'
 import { run } from './run.ts'

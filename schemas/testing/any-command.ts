@@ -2,6 +2,9 @@
 import fc from 'fast-check'
 import type { Command, TransactionCommand } from '../../core/command.ts'
 
+// The runner prints no causes.
+fc.configureGlobal({ includeErrorInReport: true })
+
 const charactersOf = (characters: string): fc.Arbitrary<string> => fc.constantFrom(...characters)
 const word = fc.string({ unit: charactersOf('abcXYZ019._:-'), minLength: 1, maxLength: 128 })
 const account = fc.oneof(word, fc.constantFrom('house:settlement:alipay', 'cust-42:cash', 'cust-42:points:2027-06'))

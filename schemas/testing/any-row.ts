@@ -4,6 +4,9 @@ import { idKeyFromBytes } from '../../core/identity.ts'
 import { type Row, type RowKind, rowKinds } from '../../core/row.ts'
 import type { RowPlace } from '../journal-row.ts'
 
+// The runner prints no causes.
+fc.configureGlobal({ includeErrorInReport: true })
+
 const int8 = fc.oneof(
   fc.constantFrom(0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n)),
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
