@@ -108,7 +108,7 @@ const whileAlive = (mailbox: FakeMailbox, alive: () => boolean): MailboxReader =
   open: (...to) => alive() && mailbox.open(...to),
   close: (partition) => alive() && mailbox.close(partition),
   take: (most) => (alive() ? mailbox.take(most) : []),
-  whenFrames: (callback) => alive() && mailbox.whenFrames(callback),
+  whenFrames: (...when) => alive() && mailbox.whenFrames(...when),
   trim: (...to) => alive() && mailbox.trim(...to),
 })
 

@@ -323,7 +323,7 @@ function twice(mailbox: FakeMailbox): MailboxReader {
     },
     open: (...to) => mailbox.open(...to),
     close: (partition) => mailbox.close(partition),
-    whenFrames: (callback) => mailbox.whenFrames(callback),
+    whenFrames: (...when) => mailbox.whenFrames(...when),
     trim: (...to) => mailbox.trim(...to),
     take: () => {
       const frames = mailbox.take(1)

@@ -155,9 +155,8 @@ export class Lane {
     const switching = this.partitionsToSwitch()
     if (switching.length > 0) return await this.switchSegments(switching)
     // A small batch gains nothing by being decided early: it would only commit apart from what comes in meanwhile.
-    if (this.inFlight !== undefined && this.ports.mailbox.waitingCommands < (this.limits.overlapCommandsMin ?? 0)) {
-      return await this.inFlight.done
-    }
+    const enough = this.limits.overlapCommandsMin ?? 0
+    if (this.inFlight !== undefined && this.ports.mailbox.waitingCommands < enough) return await this.rest(enough)
     const frames = this.stopping ? [] : this.ports.mailbox.take(this.limits.batchCommandsMax)
     if (frames.length === 0) return await this.rest()
     const work = this.sort(frames)
@@ -165,9 +164,9 @@ export class Lane {
     for (const { hosted, waiting, frame } of work.alone) await this.alone(hosted, waiting, frame)
   }
 
-  /** Waits for frames, the end of the commit in flight, or a call from outside. Whoever stops takes no frames: those that wait would ring on. */
-  private async rest(): Promise<void> {
-    if (!this.stopping) this.ports.mailbox.whenFrames(this.wake.now)
+  /** Waits for so many commands, the end of the commit in flight, or a call from outside. Whoever stops takes none: those that wait would ring on. */
+  private async rest(commandsMin = 1): Promise<void> {
+    if (!this.stopping) this.ports.mailbox.whenFrames(this.wake.now, commandsMin)
     await this.wake.next()
   }
 

@@ -58,8 +58,8 @@ export interface MailboxReader {
   take(commandsMax: number): readonly Frame[]
   /** Commands that `take` could give now. */
   readonly waitingCommands: number
-  /** Calls back once as soon as `take` may give something. */
-  whenFrames(callback: () => void): void
+  /** Calls back once as soon as so many commands are waiting; at once if they are. A later call replaces an earlier one. */
+  whenFrames(callback: () => void, commandsMin?: number): void
   /** All up to `position` is committed and may be forgotten. */
   trim(partition: number, position: Position): void
 }

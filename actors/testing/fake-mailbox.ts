@@ -21,6 +21,7 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
   readonly log: string[] = []
   private readonly boxes = new Map<number, Box>()
   private waiting: (() => void) | undefined
+  private wakeAt = 1
   spun = false
   private calls = 0
   private rooms: (() => void)[] = []
@@ -73,11 +74,13 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     return frames
   }
 
-  whenFrames(callback: () => void): void {
-    if (this.untaken().length === 0) {
+  whenFrames(callback: () => void, commandsMin = 1): void {
+    this.wakeAt = commandsMin
+    if (this.waitingCommands < commandsMin) {
       this.waiting = callback
       return
     }
+    this.waiting = undefined
     this.noSpin('the reader waits for frames again and again and takes none')
     callback()
   }
@@ -132,7 +135,7 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
 
   private ring(): void {
     const wake = this.waiting
-    if (wake === undefined || this.untaken().length === 0) return
+    if (wake === undefined || this.waitingCommands < this.wakeAt) return
     this.waiting = undefined
     wake()
   }

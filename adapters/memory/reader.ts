@@ -57,6 +57,7 @@ class MemoryMailboxReader implements MailboxReader {
   private arrived: Arrived[] = []
   private commands = 0
   private wake: (() => void) | undefined
+  private wakeAt = 1
 
   constructor(from: MemoryMailboxPort) {
     this.from = from
@@ -74,8 +75,9 @@ class MemoryMailboxReader implements MailboxReader {
     this.arrived.push(frame)
     this.commands += frame.commands
     const wake = this.wake
+    if (wake === undefined || this.commands < this.wakeAt) return
     this.wake = undefined
-    wake?.()
+    wake()
   }
 
   open(partition: number, after: Position): void {
@@ -118,9 +120,12 @@ class MemoryMailboxReader implements MailboxReader {
     return this.arrived.splice(0, count)
   }
 
-  whenFrames(callback: () => void): void {
-    if (this.arrived.length > 0) callback()
-    else this.wake = callback
+  whenFrames(callback: () => void, commandsMin = 1): void {
+    this.wakeAt = commandsMin
+    if (this.commands >= commandsMin) {
+      this.wake = undefined
+      callback()
+    } else this.wake = callback
   }
 
   trim(partition: number, position: Position): void {
