@@ -133,7 +133,7 @@ export class LaneRun {
   }
 
   /** Waits until it holds; the lane and real I/O go on meanwhile. */
-  async until(holds: () => boolean, ms = 10_000): Promise<void> {
+  async until(holds: () => boolean, ms = 30_000): Promise<void> {
     const late = performance.now() + ms
     for (let turn = 0; !holds(); turn++) {
       if (performance.now() > late)
