@@ -6,7 +6,7 @@ import { refusalNumbers, refusalOf } from '../core/code.ts'
 import { commandTime, type Decision, decide, dueExpiries } from '../core/decide.ts'
 import type { IdKey } from '../core/identity.ts'
 import { accountName, type Received } from '../core/partition.ts'
-import type { Row, RowKind } from '../core/row.ts'
+import { type Row, type RowKind, sidelessRow } from '../core/row.ts'
 import type { Decided } from '../core/transaction.ts'
 import { answerTo } from '../schemas/answer.ts'
 import { channelOf, detailOf } from '../schemas/detail.ts'
@@ -115,7 +115,7 @@ export class Batch {
       command: received.command,
       at,
       date: state.rules.dateOf(at),
-      rows: [quarantineRow(received)],
+      rows: [sidelessRow(received.command.type, refusalNumbers.internal_error, undefined)],
       facts: undefined,
     }
     const remembered = state.remembered.get(received.idKey)?.decided
@@ -341,23 +341,4 @@ export function chainOf(previous: Uint8Array, tuples: Uint8Array): Uint8Array {
 /** What the journal keeps of a detail, so that the detail itself may be erased: SHA-256(salt, body). */
 export function detailHash(salt: Uint8Array, body: string): Uint8Array {
   return digest('sha256', Buffer.concat([salt, Buffer.from(body)]), 'buffer')
-}
-
-function quarantineRow(received: Received): Row {
-  const { type } = received.command
-  return {
-    kind: type,
-    leg: 0,
-    code: refusalNumbers.internal_error,
-    amount: 0n,
-    from: undefined,
-    fromSeq: 0,
-    fromBalance: 0n,
-    fromHeld: 0n,
-    to: undefined,
-    toSeq: 0,
-    toBalance: 0n,
-    toHeld: 0n,
-    link: undefined,
-  }
 }
