@@ -50,7 +50,6 @@ class Process {
         ? [...this.shard.heads.keys()].map((partition) => [
             partition,
             {
-              waitingCommands: 0,
               generation: this.mailbox.generation,
               high: this.mailbox.lastTaken(partition),
               low: 0,
@@ -74,7 +73,11 @@ class Process {
       time: this.time,
       mailbox: this.mailbox,
       suspects,
-      limits: { batchCommandsMax: 1 + Math.floor(this.chance() * 6), residentsMax: 1 + Math.floor(this.chance() * 12) },
+      limits: {
+        batchCommandsMax: 1 + Math.floor(this.chance() * 6),
+        overlapCommandsMin: Math.floor(this.chance() * 6),
+        residentsMax: 1 + Math.floor(this.chance() * 12),
+      },
       reader: whileAlive(this.mailbox, () => thread.alive),
       intake: {
         answers: (...said) => {
@@ -103,7 +106,7 @@ class Process {
 const whileAlive = (mailbox: FakeMailbox, alive: () => boolean): MailboxReader => ({
   generation: mailbox.generation,
   get waitingCommands() {
-    return mailbox.waitingCommands
+    return alive() ? mailbox.waitingCommands : 0
   },
   open: (...to) => alive() && mailbox.open(...to),
   close: (partition) => alive() && mailbox.close(partition),

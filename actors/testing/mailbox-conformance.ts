@@ -177,6 +177,34 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
     assert.equal(again, 1)
   })
 
+  check(
+    'whoever wants many commands at once is called when so many wait, and no sooner',
+    async ({ writer, reader }) => {
+      const from = reader()
+      from.open(1, start)
+      from.open(2, start)
+      let calls = 0
+      const call = (): void => {
+        calls++
+      }
+      from.whenFrames(call, 5)
+      append(writer, 1, 'a', 2)
+      append(writer, 2, 'b', 2)
+      await until(() => from.waitingCommands === 4)
+      assert.equal(calls, 0)
+      append(writer, 1, 'c', 1)
+      await until(() => calls === 1)
+      from.whenFrames(call, 5)
+      assert.equal(calls, 2)
+      // The last wish counts.
+      from.take(1000)
+      from.whenFrames(call, 1000)
+      from.whenFrames(call, 1)
+      append(writer, 1, 'd', 1)
+      await until(() => calls === 3)
+    },
+  )
+
   check('the commands that could be taken are counted', async ({ writer, reader }) => {
     const from = reader()
     from.open(1, start)
