@@ -1,6 +1,7 @@
 // Intake with a clock and a mailbox of the test's: what is refused before the mailbox, how ticks become frames, who is asked again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { VirtualTime } from '../adapters/simulated/time.ts'
 import type { Command } from '../core/command.ts'
 import { ownerOfAccount } from '../core/identity.ts'
 import { credit, debit, postings, transfer } from '../core/testing/commands.ts'
@@ -10,7 +11,6 @@ import { Intake } from './intake.ts'
 import type { Frame } from './ports.ts'
 import { partitionOf } from './route.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
-import { FakeTime } from './testing/fake-time.ts'
 
 const partitions = 4
 /** Of an owner in another partition than `c`. */
@@ -21,7 +21,7 @@ const elsewhere =
 const start = { generation: 0, high: 0, low: 0, index: 0 }
 
 function given() {
-  const time = new FakeTime()
+  const time = new VirtualTime()
   const mailbox = new FakeMailbox(3)
   const intake = new Intake({ partitions, deadlineMs: 10_000 }, mailbox, time, time)
   intake.accept(true)

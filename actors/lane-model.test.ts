@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { SimulatedLedger } from '../adapters/simulated/ledger.ts'
+import { SimulatedShard } from '../adapters/simulated/shard.ts'
 import { calendarOf } from '../core/business-date.ts'
 import type { Answer } from '../schemas/answer.ts'
 import { history, Models } from './testing/histories.ts'
 import { LaneRun } from './testing/lane-run.ts'
-import { MemoryLedger, MemoryShard } from './testing/memory-ledger.ts'
 
 const partitions = 3
 
@@ -19,10 +20,10 @@ test('a lane answers any history as one state with everything in memory does', a
       fc.constantFrom(1, 3, 1000),
       fc.constantFrom(1, 6, 1000),
       async (bursts, batchCommandsMax, residentsMax) => {
-        const shard = new MemoryShard(partitions)
+        const shard = new SimulatedShard(partitions)
         const rules = { assets: shard.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
         const run = new LaneRun({
-          ledger: new MemoryLedger(shard),
+          ledger: new SimulatedLedger(shard),
           rules,
           partitions,
           limits: { batchCommandsMax, residentsMax },

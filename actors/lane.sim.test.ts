@@ -4,6 +4,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { SimulatedLedger } from '../adapters/simulated/ledger.ts'
+import { SeededRandom } from '../adapters/simulated/random.ts'
+import { SimulatedShard } from '../adapters/simulated/shard.ts'
+import { VirtualTime } from '../adapters/simulated/time.ts'
 import { calendarOf } from '../core/business-date.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
@@ -11,10 +15,8 @@ import { RetryableFault } from './faults.ts'
 import { Intake } from './intake.ts'
 import type { MailboxReader } from './ports.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
-import { FakeTime, seededRandom } from './testing/fake-time.ts'
 import { history, Models } from './testing/histories.ts'
 import { LaneRun } from './testing/lane-run.ts'
-import { MemoryLedger, MemoryShard } from './testing/memory-ledger.ts'
 
 const partitions = 3
 const happened = new Map<string, number>()
@@ -26,12 +28,12 @@ const note = (what: string): void => {
 class Process {
   readonly intake: Intake
   private readonly mailbox: FakeMailbox
-  private readonly shard: MemoryShard
-  private readonly time: FakeTime
+  private readonly shard: SimulatedShard
+  private readonly time: VirtualTime
   private readonly chance: () => number
   private thread: { alive: boolean; readonly run: LaneRun } | undefined
 
-  constructor(shard: MemoryShard, time: FakeTime, chance: () => number) {
+  constructor(shard: SimulatedShard, time: VirtualTime, chance: () => number) {
     this.shard = shard
     this.time = time
     this.chance = chance
@@ -58,7 +60,7 @@ class Process {
           ])
         : [],
     )
-    const ledger = new MemoryLedger(this.shard)
+    const ledger = new SimulatedLedger(this.shard)
     ledger.fate = async () => {
       const drawn = this.chance()
       if (drawn < 0.05) note('lost answers')
@@ -118,9 +120,10 @@ const whileAlive = (mailbox: FakeMailbox, alive: () => boolean): MailboxReader =
 test('whatever dies and whatever is lost, every command is answered as the rules say and stands once', async () => {
   await fc.assert(
     fc.asyncProperty(history('', { min: 20, max: 60 }), fc.integer(), async (bursts, seed) => {
-      const { fraction } = seededRandom(seed)
-      const shard = new MemoryShard(partitions)
-      const time = new FakeTime()
+      const random = new SeededRandom(seed)
+      const fraction = (): number => random.fraction()
+      const shard = new SimulatedShard(partitions)
+      const time = new VirtualTime()
       let host = new Process(shard, time, fraction)
       const models = new Models((command) => host.intake.partitionOf(command))
       let threadDeaths = 1
@@ -180,7 +183,7 @@ const isRecorded = (command: Command): boolean =>
       ? command.ifVersion === undefined
       : command.type !== 'expire'
 
-function checkOnce(shard: MemoryShard): void {
+function checkOnce(shard: SimulatedShard): void {
   const ids = shard.rows.filter(({ row }) => row.leg === 0).map(({ idKey }) => idKey)
   assert.equal(new Set(ids).size, ids.length)
   for (const { partition, pseq } of shard.heads.values()) {

@@ -1,6 +1,8 @@
 // A lane over a ledger and a mailbox in memory: the gate, the overlap of commits, recovery, suspects, what is remembered and forgotten.
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
+import { type Fate, SimulatedLedger } from '../adapters/simulated/ledger.ts'
+import { SimulatedShard } from '../adapters/simulated/shard.ts'
 import { calendarOf } from '../core/business-date.ts'
 import type { Command } from '../core/command.ts'
 import type { Received } from '../core/partition.ts'
@@ -10,7 +12,6 @@ import type { LaneLimits } from './lane.ts'
 import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
 import { LaneRun } from './testing/lane-run.ts'
-import { type Fate, MemoryLedger, MemoryShard } from './testing/memory-ledger.ts'
 
 const points = (given: Partial<Parameters<typeof credit>[0]> = {}): Command =>
   credit({ account: 'c:points', asset: 'POINTS', amount: '10', ...given })
@@ -21,15 +22,15 @@ afterEach(async () => {
 })
 
 interface Given {
-  readonly shard?: MemoryShard
-  readonly ledger?: MemoryLedger
+  readonly shard?: SimulatedShard
+  readonly ledger?: SimulatedLedger
   readonly mailbox?: FakeMailbox
   readonly limits?: LaneLimits
   readonly reader?: MailboxReader
   readonly beforeDecide?: (received: Received) => void
 }
 
-function started({ shard = new MemoryShard(1), ledger = new MemoryLedger(shard), ...given }: Given = {}) {
+function started({ shard = new SimulatedShard(1), ledger = new SimulatedLedger(shard), ...given }: Given = {}) {
   const rules = { assets: ledger.shard.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
   const run = new LaneRun({ ledger, rules, partitions: ledger.shard.heads.size, ...given })
   runs.push(run)
@@ -37,7 +38,7 @@ function started({ shard = new MemoryShard(1), ledger = new MemoryLedger(shard),
 }
 
 /** Commits wait for the test's word, one after the other. */
-function gated(ledger: MemoryLedger) {
+function gated(ledger: SimulatedLedger) {
   const waiting: { commit: LaneCommit; decide: (fate: Fate) => void }[] = []
   ledger.fate = (commit) => new Promise((decide) => waiting.push({ commit, decide }))
   return {
@@ -51,7 +52,7 @@ function gated(ledger: MemoryLedger) {
 }
 
 const unavailable = (): RetryableFault => new RetryableFault('unavailable', 'the connection ended')
-const idsIn = (shard: MemoryShard): string[] => shard.rows.filter(({ row }) => row.leg === 0).map(({ id }) => id)
+const idsIn = (shard: SimulatedShard): string[] => shard.rows.filter(({ row }) => row.leg === 0).map(({ id }) => id)
 
 // ---- the gate -------------------------------------------------------------------------------------------------------------------
 
@@ -234,10 +235,10 @@ test('fenced, epoch still ours: read again and go on', async () => {
 })
 
 test('fenced by another host: nothing is committed or answered any more, and the partitions are given up', async () => {
-  const shard = new MemoryShard(2)
+  const shard = new SimulatedShard(2)
   const { run } = started({ shard })
   await run.until(() => run.news.includes('hosted 1'))
-  const other = new MemoryLedger(shard)
+  const other = new SimulatedLedger(shard)
   await other.takeOver([0, 1], { kind: 'host' })
   const epochs = [...shard.heads.values()].map(({ epoch }) => epoch)
   run.send(points({ id: 'a' }), points({ id: 'b', account: 'd:points' }))
@@ -253,11 +254,11 @@ test('fenced by another host: nothing is committed or answered any more, and the
 })
 
 test('only the partitions that somebody took are lost', async () => {
-  const shard = new MemoryShard(2)
+  const shard = new SimulatedShard(2)
   const { run } = started({ shard })
   await run.until(() => run.news.includes('hosted 1'))
   const taken = run.partitionOf(points())
-  await new MemoryLedger(shard).takeOver([taken], { kind: 'host' })
+  await new SimulatedLedger(shard).takeOver([taken], { kind: 'host' })
   run.send(points({ id: 'a' }))
   await run.until(() => run.news.includes(`lost ${taken}`))
   const other = ['d', 'e', 'f', 'g'].map((owner) => points({ account: `${owner}:points` }))
@@ -371,7 +372,7 @@ test('what a batch was activated with stays, though the batch before commits mea
 test('a command that makes deciding throw twice is quarantined; its neighbours go on and its id stays refused', async () => {
   const seen: string[] = []
   const { run, shard } = started({
-    shard: new MemoryShard(2),
+    shard: new SimulatedShard(2),
     beforeDecide: ({ command }) => {
       seen.push(command.id)
       if (command.id === 'x') throw new Error('boom')
@@ -462,9 +463,9 @@ test('a command whose activation throws is quarantined like one whose decision d
 })
 
 test('the suspects of a dead thread are tried one by one; one that was being tried when it died again is given up', async () => {
-  const shard = new MemoryShard(1)
+  const shard = new SimulatedShard(1)
   const mailbox = new FakeMailbox()
-  const dying = new MemoryLedger(shard)
+  const dying = new SimulatedLedger(shard)
   const first = started({ ledger: dying, mailbox })
   await first.run.ask(points({ id: 'a' }))
   // The first thread hangs in the commit of its batch and is ended; what it had taken is suspect.
@@ -474,7 +475,7 @@ test('the suspects of a dead thread are tried one by one; one that was being tri
   runs.length = 0
 
   const until = { generation: 1, high: 2, low: 0, index: Number.MAX_SAFE_INTEGER }
-  const second = new MemoryLedger(shard)
+  const second = new SimulatedLedger(shard)
   const attempts: (string | undefined)[] = []
   second.fate = (commit) => {
     attempts.push(...commit.partitions.map(({ attempt }) => attempt))
@@ -487,7 +488,7 @@ test('the suspects of a dead thread are tried one by one; one that was being tri
   assert.deepEqual(attempts, ['1:2-0+1', undefined, '1:2-0+2', undefined])
   runs.length = 0
 
-  const third = started({ ledger: new MemoryLedger(shard), mailbox })
+  const third = started({ ledger: new SimulatedLedger(shard), mailbox })
   third.run.lane.host([0], new Map([[0, until]]))
   await third.run.until(() => mailbox.depth() === 0)
   assert.ok(third.run.news.includes('quarantined x'))
@@ -563,7 +564,7 @@ test('a late hold is refused after its release, in the same batch, in a later on
 })
 
 test('tiny memory: accounts, holds and originals are forgotten and come back as they were', async () => {
-  const { run, shard } = started({ shard: new MemoryShard(2), limits: { batchCommandsMax: 4, residentsMax: 1 } })
+  const { run, shard } = started({ shard: new SimulatedShard(2), limits: { batchCommandsMax: 4, residentsMax: 1 } })
   const owners = Array.from({ length: 40 }, (_, i) => `o${i}`)
   const each = (of: (owner: string) => Command) => run.askInTurn(...owners.map(of))
   const account = (owner: string): string => `${owner}:points`
@@ -589,7 +590,7 @@ test('tiny memory: accounts, holds and originals are forgotten and come back as 
 })
 
 test('the segment is switched by an empty commit before the next batch', async () => {
-  const { run, shard, ledger } = started({ shard: new MemoryShard(2) })
+  const { run, shard, ledger } = started({ shard: new SimulatedShard(2) })
   await run.ask(points({ id: 'a' }))
   const segments: number[][] = []
   ledger.fate = async (commit) => {

@@ -1,18 +1,18 @@
 // The supervisor over threads of the test's: who hosts what, what is hosted again, who is ended and what a late thread is told.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { VirtualTime } from '../adapters/simulated/time.ts'
 import { debit } from '../core/testing/commands.ts'
 import { Intake } from './intake.ts'
 import { Supervisor } from './supervisor.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
 import { FakeThreads } from './testing/fake-threads.ts'
-import { FakeTime } from './testing/fake-time.ts'
 
 const start = { generation: 0, high: 0, low: 0, index: 0 }
 const watchdogMs = 10_000
 
 async function given({ workers = 2, shardOf = [0, 0, 0, 0] }: { workers?: number; shardOf?: number[] } = {}) {
-  const time = new FakeTime()
+  const time = new VirtualTime()
   const threads = new FakeThreads()
   const mailbox = new FakeMailbox()
   const intake = new Intake({ partitions: shardOf.length, deadlineMs: 60_000 }, mailbox, time, time)

@@ -1,4 +1,7 @@
 // A lane that runs over a mailbox and a clock of the test's: commands in, answers out, and a record of what it told the supervisor.
+
+import { SeededRandom } from '../../adapters/simulated/random.ts'
+import { VirtualTime } from '../../adapters/simulated/time.ts'
 import type { Command } from '../../core/command.ts'
 import { routingKeyOf } from '../../core/owner.ts'
 import type { Received, Rules } from '../../core/partition.ts'
@@ -8,7 +11,6 @@ import { Lane, type LaneLimits, type Suspects } from '../lane.ts'
 import type { Ledger, MailboxReader } from '../ports.ts'
 import { partitionOf } from '../route.ts'
 import { FakeMailbox } from './fake-mailbox.ts'
-import { FakeTime, seededRandom } from './fake-time.ts'
 
 export interface LaneRunOptions {
   readonly ledger: Ledger
@@ -21,7 +23,7 @@ export interface LaneRunOptions {
   readonly suspects?: Suspects
   /** Hears answers and hostings as the main thread would. */
   readonly intake?: Pick<Intake, 'answers' | 'hosted'>
-  readonly time?: FakeTime
+  readonly time?: VirtualTime
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -36,7 +38,7 @@ export interface Heard {
 let tickets = 0
 
 export class LaneRun {
-  readonly time: FakeTime
+  readonly time: VirtualTime
   readonly mailbox: FakeMailbox
   readonly lane: Lane
   readonly heard = new Map<number, Heard>()
@@ -46,7 +48,7 @@ export class LaneRun {
   private readonly ended: Promise<void>
 
   constructor(options: LaneRunOptions) {
-    this.time = options.time ?? new FakeTime()
+    this.time = options.time ?? new VirtualTime()
     this.mailbox = options.mailbox ?? new FakeMailbox()
     this.partitions = options.partitions
     this.lane = new Lane(
@@ -54,7 +56,7 @@ export class LaneRun {
         clock: this.time,
         // The pause after a fault: over at once.
         timers: { after: (_ms, callback) => turns(callback), soon: (callback) => void turns(callback) },
-        random: seededRandom(7),
+        random: new SeededRandom(7),
         ledger: options.ledger,
         mailbox: options.reader ?? this.mailbox,
         answers: {

@@ -1,4 +1,6 @@
 // Writes commits as a lane does, one at a time and by hand: for tests of the ledger on the other side of the port.
+
+import { SeededRandom } from '../../adapters/simulated/random.ts'
 import type { Account } from '../../core/account.ts'
 import type { Asset } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
@@ -11,7 +13,6 @@ import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
 import type { Claim, Head, LaneCommit, Ledger } from '../ports.ts'
 import type { Position } from '../position.ts'
 import { partitionOf } from '../route.ts'
-import { seededRandom } from './fake-time.ts'
 
 /** All that it ever decided stays in memory: it hosts from the first commit of a ledger on, or decides only what needs nothing of the past. */
 export class Scribe {
@@ -22,7 +23,7 @@ export class Scribe {
   private readonly assets: ReadonlyMap<string, Asset>
   private readonly partitions: number
   private readonly writer = new TupleWriter()
-  private readonly random = seededRandom(11)
+  private readonly random = new SeededRandom(11)
   private batches = 0
   private frames = 0
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { to as copyTo } from 'pg-copy-streams'
 import { partitionOf } from '../../actors/route.ts'
 import { FakeMailbox } from '../../actors/testing/fake-mailbox.ts'
-import { FakeTime } from '../../actors/testing/fake-time.ts'
+import { VirtualTime } from '../simulated/time.ts'
 import { type Burst, history, Models } from '../../actors/testing/histories.ts'
 import { LaneRun } from '../../actors/testing/lane-run.ts'
 import { calendarOf } from '../../core/business-date.ts'
@@ -40,7 +40,7 @@ after(() => postgres.stop())
 
 /** Bytes of each committed row by `partition pseq`, as the lane handed them over. */
 const committed = new Map<string, Buffer>()
-const time = new FakeTime()
+const time = new VirtualTime()
 let hosts = 0
 let histories = 0
 

@@ -1,0 +1,114 @@
+// The connection of one lane to a simulated shard: where a commit may stand without an answer, be lost on its way, or be ended by whoever
+// takes over. What happens is asked of whoever made it: a test by hand, or a simulation by chance.
+import { RetryableFault } from '../../actors/faults.ts'
+import type { Claim, Found, Head, LaneCommit, Ledger, Needs, PastIds } from '../../actors/ports.ts'
+import type { SimulatedShard } from './shard.ts'
+
+/** What becomes of one commit: `lost` stands, but its answer never comes; a fault leaves nothing behind. */
+export type Fate = 'kept' | 'lost' | RetryableFault
+
+export type Request = 'takeOver' | 'load' | 'pastIds' | 'commit'
+
+/** A commit that the server has begun: its rows are locked, and nobody can see them. */
+export interface UnderWay {
+  readonly commit: LaneCommit
+  readonly writer: string
+  /** Ends it from outside, as `pg_terminate_backend` does: before its COMMIT, or behind it. */
+  end(stands: boolean): void
+}
+
+export class SimulatedLedger implements Ledger {
+  readonly shard: SimulatedShard
+  readonly name: string
+  /** Asked for each commit that arrives; the commit waits for it. Default: kept. */
+  fate: (commit: LaneCommit) => Promise<Fate> = async () => 'kept'
+  /** Asked before each activation and take-over. */
+  trouble: (
+    what: Exclude<Request, 'commit'>,
+    needs?: ReadonlyMap<number, Needs>,
+  ) => RetryableFault | Error | undefined = () => undefined
+  /** The way to the server, and back. */
+  way: (what: Request) => Promise<void> = () => new Promise((resolve) => setImmediate(resolve))
+  /** Shared by the connections to one shard: who takes over ends these. */
+  underWay: Set<UnderWay> = new Set()
+  /** Whether a commit that a take-over meets stands or not; default: the take-over waits for it. */
+  endsStanding: () => boolean = () => true
+  commits = 0
+  loads = 0
+  takeOvers = 0
+  closed = false
+
+  constructor(shard: SimulatedShard, name = '') {
+    this.shard = shard
+    this.name = name
+  }
+
+  async takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]> {
+    await this.way('takeOver')
+    const trouble = this.trouble('takeOver')
+    if (trouble !== undefined) throw trouble
+    this.takeOvers++
+    for (const one of [...this.underWay]) {
+      if (one.commit.partitions.some(({ partition }) => partitions.includes(partition))) one.end(this.endsStanding())
+    }
+    return this.shard.takeOver(partitions, claim)
+  }
+
+  async load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>> {
+    await this.way('load')
+    const trouble = this.trouble('load', needs)
+    if (trouble !== undefined) throw trouble
+    this.loads++
+    return this.shard.load(needs)
+  }
+
+  async commit(commit: LaneCommit): Promise<void> {
+    await this.way('commit')
+    const fate = await this.underway(commit)
+    if (typeof fate !== 'string') throw fate
+    this.commits++
+    if (fate === 'lost') throw new RetryableFault('unavailable', 'the connection ended before the answer came')
+  }
+
+  /** Until the commit stands or not. */
+  private underway(commit: LaneCommit): Promise<Fate> {
+    return new Promise((resolve, reject) => {
+      let ended = false
+      const under: UnderWay = {
+        commit,
+        writer: this.name,
+        end: (stands) => settle(stands ? 'lost' : new RetryableFault('unavailable', 'the connection was ended')),
+      }
+      const settle = (fate: Fate): void => {
+        if (ended) return
+        ended = true
+        this.underWay.delete(under)
+        try {
+          if (typeof fate === 'string') this.shard.commit(commit, this.name)
+          resolve(fate)
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.underWay.add(under)
+      this.fate(commit).then(settle, (error: unknown) => {
+        ended = true
+        this.underWay.delete(under)
+        reject(error)
+      })
+    })
+  }
+
+  async pastIds(partitions: readonly number[], into: PastIds): Promise<void> {
+    await this.way('pastIds')
+    const trouble = this.trouble('pastIds')
+    if (trouble !== undefined) throw trouble
+    this.shard.pastIds(partitions, into)
+  }
+
+  segmentsClosed(_upTo: number): void {}
+
+  async close(): Promise<void> {
+    this.closed = true
+  }
+}

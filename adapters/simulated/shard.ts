@@ -1,0 +1,342 @@
+// A model of the database of one shard that keeps its promises: what was committed stands as journal rows and what belongs beside them, and
+// every activation is put together from those anew. Synchronous; how long a commit takes and what becomes of it is the connection's matter
+// (`ledger.ts`).
+
+import { RetryableFault } from '../../actors/faults.ts'
+import type { Claim, Found, Head, LaneCommit, Needs, PartitionCommit, PastIds } from '../../actors/ports.ts'
+import { comparePositions, type Position } from '../../actors/position.ts'
+import type { Account, AccountRef, AccountStatus } from '../../core/account.ts'
+import { type Asset, builtInAssets } from '../../core/asset.ts'
+import type { Hold } from '../../core/hold.ts'
+import type { IdKey } from '../../core/identity.ts'
+import type { Row } from '../../core/row.ts'
+import type { Decided, Remembered } from '../../core/transaction.ts'
+import { givenOf } from '../../schemas/detail.ts'
+import { readTuples, type Tuple } from './tuples.ts'
+
+export interface StoredAccount extends AccountRef {
+  readonly partition: number
+  readonly openedAt: number
+  readonly metadata: string | undefined
+  status: AccountStatus
+  overdraft: bigint
+  version: number
+  balance: bigint
+  held: bigint
+  seq: number
+}
+
+export interface StoredRow {
+  readonly row: Row
+  readonly partition: number
+  readonly pseq: number
+  readonly idKey: IdKey
+  readonly id: string
+  readonly channel: string | undefined
+  readonly at: number
+  readonly date: number
+  readonly detailHash: Uint8Array | undefined
+  readonly bytes: Uint8Array
+}
+
+/** One partition's part of a commit, as it came: what checkers look at afterwards. */
+export interface CommitRecord extends PartitionCommit {
+  /** The connection that wrote it. */
+  readonly writer: string
+  readonly rows: readonly StoredRow[]
+}
+
+const start: Position = { generation: 0, high: 0, low: 0, index: 0 }
+
+export class SimulatedShard {
+  readonly assets: Map<string, Asset>
+  readonly heads = new Map<number, Head & { readonly host: string }>()
+  readonly rows: StoredRow[] = []
+  readonly commits: CommitRecord[] = []
+  readonly details = new Map<string, { readonly salt: Uint8Array; readonly body: string }>()
+  readonly holds = new Map<IdKey, { readonly accountKey: number; readonly hold: Readonly<Hold> }>()
+  readonly accounts = new Map<number, StoredAccount>()
+  private readonly byId = new Map<string, StoredAccount[]>()
+  private readonly byIdKey = new Map<IdKey, StoredRow[]>()
+  private readonly byLink = new Map<IdKey, StoredRow[]>()
+  private readonly byAccount = new Map<number, StoredRow[]>()
+  private readonly heldBy = new Map<number, Set<IdKey>>()
+  private hosts = 0
+
+  constructor(partitions: number | readonly number[], assets: readonly Asset[] = builtInAssets) {
+    this.assets = new Map(assets.map((asset) => [asset.code, asset]))
+    const list = typeof partitions === 'number' ? Array.from({ length: partitions }, (_, i) => i) : partitions
+    for (const partition of list) {
+      this.heads.set(partition, {
+        partition,
+        epoch: 0,
+        position: start,
+        attempt: undefined,
+        pseq: 0,
+        accountsOpened: 0,
+        time: 0,
+        chain: new Uint8Array(32),
+        segment: 1,
+        host: '',
+      })
+    }
+  }
+
+  // ---- writing ------------------------------------------------------------------------------------------------------------------
+
+  takeOver(partitions: readonly number[], claim: Claim): Head[] {
+    const host = `host ${++this.hosts}`
+    const heads: Head[] = []
+    for (const partition of partitions) {
+      const head = this.heads.get(partition)
+      if (head === undefined) throw new RetryableFault('wrong_ledger', `no partition ${partition}`)
+      if (claim.kind === 'resume' && claim.epochs.get(partition) !== head.epoch) continue
+      const next = { ...head, epoch: head.epoch + 1, host }
+      this.heads.set(partition, next)
+      heads.push(next)
+    }
+    return heads
+  }
+
+  /** All of it or nothing. */
+  commit(commit: LaneCommit, writer = ''): void {
+    for (const one of commit.partitions) this.compare(one)
+    const tuples = readTuples(commit.rows)
+    this.checkUnique(tuples)
+    for (const { account, partition, openedAt, metadata } of commit.openings) {
+      this.open({
+        ...plainRef(account),
+        ...standing(account),
+        partition,
+        openedAt,
+        metadata,
+        balance: 0n,
+        held: 0n,
+        seq: 0,
+      })
+      if (account.key < 0) this.writeCell(account)
+    }
+    for (const { key, status, overdraft, version } of commit.changes) {
+      Object.assign(this.known(key), { status, overdraft, version })
+    }
+    for (const cell of commit.cells) this.writeCell(cell)
+    const rows = tuples.map((tuple) => this.writeRow(tuple))
+    for (const { partition, pseq, salt, body } of commit.details)
+      this.details.set(`${partition} ${pseq}`, { salt, body })
+    for (const { idKey, accountKey, hold } of commit.holds) this.writeHold(idKey, accountKey, hold)
+    for (const one of commit.partitions) {
+      this.advance(one)
+      this.commits.push({ ...one, writer, rows: rows.filter(({ partition }) => partition === one.partition) })
+    }
+  }
+
+  /** The compare-and-set: a subclass that leaves something out of it is a broken database. */
+  protected compare({ partition, epoch, before }: PartitionCommit): void {
+    const head = this.heads.get(partition)
+    if (head === undefined || head.epoch !== epoch || comparePositions(head.position, before) !== 0) {
+      throw new RetryableFault('fenced', `partition ${partition} has moved on`)
+    }
+  }
+
+  protected checkUnique(tuples: readonly Tuple[]): void {
+    const here = new Set<string>()
+    for (const { idKey, leg, partition } of tuples) {
+      const name = `${idKey} ${leg} ${partition}`
+      const stands = this.byIdKey.get(idKey)?.some((one) => one.partition === partition && one.row.leg === leg)
+      if (stands === true || here.has(name)) {
+        throw new RetryableFault('rows_refused', 'duplicate key value violates unique constraint')
+      }
+      here.add(name)
+    }
+  }
+
+  private open(account: StoredAccount): void {
+    this.accounts.set(account.key, account)
+    append(this.byId, `${account.partition} ${account.id}`, account)
+  }
+
+  private writeCell({ key, balance, held, seq }: Readonly<Account>): void {
+    const cell = this.known(key)
+    cell.balance = balance
+    cell.held = held
+    cell.seq = seq
+  }
+
+  private writeHold(idKey: IdKey, accountKey: number, hold: Readonly<Hold> | undefined): void {
+    if (hold === undefined) {
+      this.holds.delete(idKey)
+      this.heldBy.get(accountKey)?.delete(idKey)
+      return
+    }
+    this.holds.set(idKey, { accountKey, hold: { ...hold } })
+    let keys = this.heldBy.get(accountKey)
+    if (keys === undefined) {
+      keys = new Set()
+      this.heldBy.set(accountKey, keys)
+    }
+    keys.add(idKey)
+  }
+
+  private writeRow(tuple: Tuple): StoredRow {
+    const { kind, leg, code, amount, fromSeq, fromBalance, fromHeld, toSeq, toBalance, toHeld, link } = tuple
+    const from = this.ref(tuple.fromKey)
+    const to = this.ref(tuple.toKey)
+    const row: Row = {
+      kind,
+      leg,
+      code,
+      amount,
+      from,
+      fromSeq,
+      fromBalance,
+      fromHeld,
+      to,
+      toSeq,
+      toBalance,
+      toHeld,
+      link,
+    }
+    const { partition, pseq, idKey, id, channel, at, date, detailHash, bytes } = tuple
+    const stored: StoredRow = { row, partition, pseq, idKey, id, channel, at, date, detailHash, bytes }
+    this.rows.push(stored)
+    append(this.byIdKey, idKey, stored)
+    if (link !== undefined) append(this.byLink, link, stored)
+    // A house cell stands in its own row; any other account is what its last journal row says.
+    if (from !== undefined && fromSeq > 0) this.touch(from.key, stored, fromBalance, fromHeld, fromSeq)
+    if (to !== undefined && toSeq > 0) this.touch(to.key, stored, toBalance, toHeld, toSeq)
+    return stored
+  }
+
+  private touch(key: number, stored: StoredRow, balance: bigint, held: bigint, seq: number): void {
+    append(this.byAccount, key, stored)
+    if (key < 0) return
+    const account = this.known(key)
+    account.balance = balance
+    account.held = held
+    account.seq = seq
+  }
+
+  private ref(key: number | undefined): AccountRef | undefined {
+    return key === undefined ? undefined : plainRef(this.known(key))
+  }
+
+  private known(key: number): StoredAccount {
+    const account = this.accounts.get(key)
+    if (account === undefined) throw new RetryableFault('rows_refused', `no account ${key}`)
+    return account
+  }
+
+  protected advance(one: PartitionCommit): void {
+    const head = this.heads.get(one.partition)
+    if (head === undefined) return
+    this.heads.set(one.partition, {
+      ...head,
+      position: one.after,
+      attempt: one.attempt,
+      pseq: one.lastPseq,
+      accountsOpened: one.accountsOpened,
+      time: one.time,
+      chain: one.chain ?? head.chain,
+      segment: one.nextSegment,
+    })
+  }
+
+  // ---- reading ------------------------------------------------------------------------------------------------------------------
+
+  load(needs: ReadonlyMap<number, Needs>): Map<number, Found> {
+    const found = new Map<number, Found>()
+    for (const [partition, asked] of needs) {
+      const accounts = [...asked.accounts, ...asked.cells]
+        .flatMap((id) => this.byId.get(`${partition} ${id}`) ?? [])
+        .map((one) => this.account(one))
+      const keys = new Set([...asked.transactions, ...accounts.flatMap(({ holds }) => [...holds.keys()])])
+      const transactions = [...keys].flatMap((key) => {
+        const remembered = this.remembered(partition, key)
+        return remembered === undefined ? [] : [[key, remembered] as const]
+      })
+      found.set(partition, { accounts, transactions })
+    }
+    return found
+  }
+
+  private account(stored: StoredAccount): Account {
+    const { key } = stored
+    const holds = new Map<IdKey, Hold>()
+    for (const idKey of this.heldBy.get(key) ?? []) {
+      const held = this.holds.get(idKey)
+      if (held !== undefined) holds.set(idKey, { ...held.hold })
+    }
+    const { balance, held, seq } = stored
+    return { ...plainRef(stored), ...standing(stored), balance, held, seq, holds, lastUsed: 0 }
+  }
+
+  /** All that the journal holds about one id in one partition. */
+  remembered(partition: number, key: IdKey): Remembered | undefined {
+    const here = (one: StoredRow): boolean => one.partition === partition
+    const own = this.byIdKey.get(key)?.filter(here) ?? []
+    const links = (this.byLink.get(key) ?? []).filter((one) => here(one) && one.row.code === 0).map(({ row }) => row)
+    if (own.length === 0) return links.length === 0 ? undefined : { decided: undefined, links }
+    return { decided: this.decidedOf(own), links }
+  }
+
+  /** Rows of one transaction, in the order of their legs. */
+  decidedOf(own: readonly StoredRow[]): Decided | undefined {
+    const [first, ...rest] = own
+    if (first === undefined) return undefined
+    const rows: readonly [Row, ...Row[]] = [first.row, ...rest.map(({ row }) => row)]
+    const detail = this.details.get(`${first.partition} ${first.pseq}`)?.body
+    const { command, facts } = givenOf(first.id, [...rows], first.channel, detail)
+    return { idKey: first.idKey, command, at: first.at, date: first.date, rows, facts }
+  }
+
+  /** Whether the id was decided in that partition, accepted or declined. */
+  has(partition: number, idKey: IdKey): boolean {
+    return this.byIdKey.get(idKey)?.some((one) => one.partition === partition) === true
+  }
+
+  rowsOf(idKey: IdKey): readonly StoredRow[] {
+    return this.byIdKey.get(idKey) ?? []
+  }
+
+  /** Rows that touched the account, in the order of its entries. */
+  entriesOf(key: number): readonly StoredRow[] {
+    return this.byAccount.get(key) ?? []
+  }
+
+  /** By id; of a house account every cell in this shard. */
+  accountsNamed(id: string): StoredAccount[] {
+    return [...this.heads.keys()].flatMap((partition) => this.byId.get(`${partition} ${id}`) ?? [])
+  }
+
+  /** Accounts, not cells, with a hold that ran out before `nowMs`. */
+  accountsWithDueHolds(nowMs: number, limit: number): string[] {
+    const ids = new Set<string>()
+    for (const { accountKey, hold } of this.holds.values()) {
+      if (ids.size >= limit) break
+      if (accountKey > 0 && hold.expiresAt !== undefined && hold.expiresAt <= nowMs) ids.add(this.known(accountKey).id)
+    }
+    return [...ids]
+  }
+
+  pastIds(partitions: readonly number[], into: PastIds): void {
+    const asked = new Set(partitions)
+    for (const { partition, idKey, row } of this.rows) {
+      if (!asked.has(partition)) continue
+      if (row.leg === 0) into.id(partition, idKey)
+      if (row.kind === 'tombstone' && row.link !== undefined) into.id(partition, row.link)
+    }
+  }
+}
+
+const plainRef = ({ key, id, asset, normal }: AccountRef): AccountRef => ({ key, id, asset, normal })
+const standing = ({ status, overdraft, version }: Pick<Account, 'status' | 'overdraft' | 'version'>) => ({
+  status,
+  overdraft,
+  version,
+})
+
+function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}
