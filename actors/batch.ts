@@ -13,7 +13,7 @@ import { channelOf, detailOf } from '../schemas/detail.ts'
 import type { TupleWriter } from '../schemas/journal-row.ts'
 import type { Hosted } from './hosted.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
-import { type Position, positionText } from './position.ts'
+import type { Position } from './position.ts'
 
 /** A command with the ticket of whoever waits for its answer. */
 export interface Waiting extends Received {
@@ -39,11 +39,15 @@ interface Part {
 
 /** A command made `decide` or `apply` throw: where. */
 export class CommandFailed extends Error {
-  constructor(partition: number | string, cause: unknown) {
+  /** Its place among those that were to be decided; undefined: one of them, nobody knows which. */
+  readonly index: number | undefined
+
+  constructor(partition: number | string, cause: unknown, index?: number) {
     super(`a command of partition ${partition} failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
     })
     this.name = 'CommandFailed'
+    this.index = index
   }
 }
 
@@ -89,19 +93,21 @@ export class Batch {
   /** Decides the commands of one partition in order; afterwards its position is `after`. Throws CommandFailed. */
   decideAll(hosted: Hosted, commands: readonly Waiting[], after: Position): void {
     const part = this.begin(hosted)
-    for (const received of commands) {
-      try {
-        this.decideOne(hosted, received)
-      } catch (error) {
-        throw new CommandFailed(hosted.partition, error)
+    let index = 0
+    try {
+      for (; index < commands.length; index++) {
+        const received = commands[index]
+        if (received !== undefined) this.decideOne(hosted, received)
       }
+    } catch (error) {
+      throw new CommandFailed(hosted.partition, error, index)
     }
     this.commands += commands.length
     this.end(part, after, undefined)
   }
 
-  /** Moves a partition without deciding: to note an attempt, or to switch its segment. */
-  advance(hosted: Hosted, after: Position, attempt: Position | undefined, nextSegment = hosted.segment): void {
+  /** Moves a partition without deciding: to note an attempt (`attemptText`), or to switch its segment. */
+  advance(hosted: Hosted, after: Position, attempt: string | undefined, nextSegment = hosted.segment): void {
     this.end(this.begin(hosted), after, attempt, nextSegment)
   }
 
@@ -246,7 +252,7 @@ export class Batch {
     }
   }
 
-  private end(part: Part, after: Position, attempt: Position | undefined, nextSegment = part.hosted.segment): void {
+  private end(part: Part, after: Position, attempt: string | undefined, nextSegment = part.hosted.segment): void {
     const { hosted } = part
     const bytes = this.writer.since(part.rowsStart)
     const chain = bytes.length === 0 ? undefined : chainOf(hosted.chain, bytes)
@@ -261,7 +267,7 @@ export class Batch {
         epoch: hosted.epoch,
         before: part.before,
         after,
-        attempt: attempt === undefined ? undefined : positionText(attempt),
+        attempt,
         firstPseq: part.firstPseq,
         lastPseq: hosted.state.pseq,
         accountsOpened: hosted.state.accountsOpened,

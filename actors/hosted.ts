@@ -4,6 +4,7 @@ import type { PartitionState, Rules } from '../core/partition.ts'
 import { SeenIds } from './id-filter.ts'
 import type { Head } from './ports.ts'
 import type { Position } from './position.ts'
+import type { Caution } from './suspects.ts'
 
 export interface Hosted {
   readonly partition: number
@@ -19,19 +20,11 @@ export interface Hosted {
   /** After the last decided batch. */
   chain: Uint8Array
   segment: number
-  /** Commands up to here are tried one by one: one of them may have ended the former host. */
-  cautiousUntil: Position | undefined
-  /** `positionText` of the command that was being tried alone when the host ended: quarantined if it comes again. */
-  readonly suspect: string | undefined
+  /** Commands that may have ended a former host are tried apart from all others. */
+  caution: Caution | undefined
 }
 
-export function hostedAt(
-  head: Head,
-  rules: Rules,
-  seen: SeenIds,
-  cautiousUntil: Position | undefined,
-  blamed: boolean,
-): Hosted {
+export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Caution | undefined): Hosted {
   return {
     partition: head.partition,
     epoch: head.epoch,
@@ -50,8 +43,7 @@ export function hostedAt(
     position: head.position,
     chain: head.chain,
     segment: head.segment,
-    cautiousUntil,
-    suspect: blamed ? head.attempt : undefined,
+    caution,
   }
 }
 

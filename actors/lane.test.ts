@@ -408,7 +408,7 @@ test('an attempt is noted in the ledger before a suspect is tried, and the note 
   }
   const [x] = await run.ask(points({ id: 'x' }))
   assert.equal(x?.http, 201)
-  assert.deepEqual(notes, ['1:1-0+1', undefined])
+  assert.deepEqual(notes, ['1:1-0+1 1 again', undefined])
   assert.equal(shard.heads.get(0)?.attempt, undefined)
 })
 
@@ -462,46 +462,97 @@ test('a command whose activation throws is quarantined like one whose decision d
   assert.ok(run.news.includes('quarantined x'))
 })
 
-test('the suspects of a dead thread are tried one by one; one that was being tried when it died again is given up', async () => {
+/** A thread that had these in hand dies; the next one hosts with all of them as suspects. Returns a way to start it, again and again. */
+async function afterDeath(ids: readonly string[]) {
   const shard = new SimulatedShard(1)
   const mailbox = new FakeMailbox()
   const dying = new SimulatedLedger(shard)
   const first = started({ ledger: dying, mailbox })
-  await first.run.ask(points({ id: 'a' }))
-  // The first thread hangs in the commit of its batch and is ended; what it had taken is suspect.
+  await first.run.ask(points({ id: 'before' }))
   dying.fate = () => new Promise(() => undefined)
-  first.run.send(points({ id: 'b' }), points({ id: 'x' }), points({ id: 'c' }))
+  first.run.send(...ids.map((id) => points({ id })))
   await first.run.settle()
   runs.length = 0
-
   const until = { generation: 1, high: 2, low: 0, index: Number.MAX_SAFE_INTEGER }
-  const second = new SimulatedLedger(shard)
-  const attempts: (string | undefined)[] = []
-  second.fate = (commit) => {
-    attempts.push(...commit.partitions.map(({ attempt }) => attempt))
-    // It notes its attempt at x, and dies.
-    return attempts.length === 4 ? new Promise(() => undefined) : Promise.resolve('kept')
+  const next = (given: { beforeDecide?: (received: Received) => void; ledger?: SimulatedLedger }) => {
+    const one = started({ ...given, ledger: given.ledger ?? new SimulatedLedger(shard), mailbox })
+    one.run.lane.host([0], new Map([[0, until]]))
+    return one
   }
-  const next = started({ ledger: second, mailbox })
-  next.run.lane.host([0], new Map([[0, until]]))
-  await next.run.until(() => attempts.length === 4)
-  assert.deepEqual(attempts, ['1:2-0+1', undefined, '1:2-0+2', undefined])
-  runs.length = 0
+  return { shard, mailbox, next }
+}
 
-  const third = started({ ledger: new SimulatedLedger(shard), mailbox })
-  third.run.lane.host([0], new Map([[0, until]]))
-  await third.run.until(() => mailbox.depth() === 0)
-  assert.ok(third.run.news.includes('quarantined x'))
-  assert.deepEqual(idsIn(shard), ['a', 'b', 'x', 'c'])
-  const heard = await third.run.ask(points({ id: 'b' }), points({ id: 'x' }), points({ id: 'c' }))
+test('a thread that died of nothing of its own costs one note and one replay', async () => {
+  const ids = Array.from({ length: 500 }, (_, i) => `c${i}`)
+  const { shard, mailbox, next } = await afterDeath(ids)
+  const ledger = new SimulatedLedger(shard)
+  const notes: (string | undefined)[] = []
+  ledger.fate = async (commit) => {
+    notes.push(...commit.partitions.map(({ attempt }) => attempt))
+    return 'kept'
+  }
+  const { run } = next({ ledger })
+  await run.until(() => mailbox.depth() === 0)
+  assert.deepEqual(notes, ['1:2-0+500 500', undefined])
+  assert.deepEqual(idsIn(shard), ['before', ...ids])
+})
+
+test('the one command that ends its thread is found in few deaths and given up; all others are posted in their order', async () => {
+  const ids = Array.from({ length: 1000 }, (_, i) => `c${i}`)
+  const poison = 'c617'
+  const { shard, mailbox, next } = await afterDeath(ids)
+  let deaths = 0
+  let commits = 0
+  for (let over = false; !over; ) {
+    const ledger = new SimulatedLedger(shard)
+    let died = false
+    ledger.fate = async () => {
+      commits++
+      return died ? new Promise(() => undefined) : 'kept'
+    }
+    const { run } = next({
+      ledger,
+      beforeDecide: ({ command }) => {
+        if (command.id !== poison) return
+        died = true
+        throw new Error('as if the thread had ended here')
+      },
+    })
+    // A thread that is gone does not take over any more.
+    const takeOver = ledger.takeOver.bind(ledger)
+    ledger.takeOver = (...given) => (died ? new Promise(() => undefined) : takeOver(...given))
+    await run.until(() => died || mailbox.depth() === 0)
+    over = mailbox.depth() === 0
+    if (died) deaths++
+    if (over) assert.ok(run.news.includes(`quarantined ${poison}`))
+    else runs.length = 0
+  }
+  assert.equal(deaths, 3, 'all of them, a 64th, one alone')
+  assert.ok(commits < 300, `${commits} commits`)
+  assert.deepEqual(idsIn(shard), ['before', ...ids])
+  const [bad] = shard.rows.filter(({ id }) => id === poison)
+  assert.equal(bad?.row.code, 19)
+})
+
+test('a command that fails for the first time while another is suspected is tried again', async () => {
+  const failures = new Map([
+    ['c3', 1],
+    ['c7', 2],
+  ])
+  const { shard, mailbox, next } = await afterDeath(Array.from({ length: 10 }, (_, i) => `c${i}`))
+  const { run } = next({
+    beforeDecide: ({ command }) => {
+      const left = failures.get(command.id) ?? 0
+      failures.set(command.id, left - 1)
+      if (left > 0) throw new Error('boom')
+    },
+  })
+  await run.until(() => mailbox.depth() === 0)
   assert.deepEqual(
-    heard.map(({ http, replayed }) => [http, replayed]),
-    [
-      [200, true],
-      [500, true],
-      [200, true],
-    ],
+    run.news.filter((news) => news.startsWith('quarantined')),
+    ['quarantined c7'],
   )
+  assert.equal(shard.rows.find(({ id }) => id === 'c3')?.row.code, 0)
 })
 
 // ---- stopping -------------------------------------------------------------------------------------------------------------------

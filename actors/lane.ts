@@ -4,6 +4,7 @@
 //   recovering -> running -> recovering (any trouble: drop the memory, take over again, replay from the position) .. -> stopped
 
 import { type IdKey, idKeyOf } from '../core/identity.ts'
+import { violated } from '../core/invariant.ts'
 import { ownerOfCommand } from '../core/owner.ts'
 import { accountName, type Received, type Rules } from '../core/partition.ts'
 import { decodeFrame } from '../schemas/frame.ts'
@@ -15,6 +16,7 @@ import { IdFilter, type SeenIds } from './id-filter.ts'
 import type { AnswerSink, Clock, Frame, Head, Ledger, MailboxReader, Needs, Random, Timers } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
 import { Absent, collectNeeds, install, NeedsOf, passivate } from './residency.ts'
+import { attemptFrom, attemptText, type Caution, isOver, nextTry, widen } from './suspects.ts'
 import { Turns } from './turns.ts'
 import { wakeable } from './wakeable.ts'
 
@@ -65,7 +67,7 @@ export interface LaneLimits {
   readonly residentsMax: number
 }
 
-/** Suspects of a dead thread: commands up to here, by partition, are tried one by one. */
+/** Suspects of a dead thread: commands up to here, by partition, are tried with care. */
 export type Suspects = ReadonlyMap<number, Position>
 
 interface InFlight {
@@ -89,7 +91,7 @@ export class Lane {
   private readonly wake = wakeable()
   private readonly turns: Turns
   private readonly epochs = new Map<number, number>()
-  private readonly cautious = new Map<number, Position>()
+  private readonly cautious = new Map<number, Caution>()
   /** Partitions whose command, not the world outside, made the last host fail: only their attempts count as a second failure. */
   private readonly blamed = new Set<number>()
   private needRecovery = true
@@ -160,8 +162,8 @@ export class Lane {
     const frames = this.stopping ? [] : this.ports.mailbox.take(this.limits.batchCommandsMax)
     if (frames.length === 0) return await this.rest()
     const work = this.sort(frames)
-    if (work.together.size > 0) await this.together(work.together)
-    for (const { hosted, waiting, frame } of work.alone) await this.alone(hosted, waiting, frame)
+    if (work.together.size > 0) await this.together(work.together, frames)
+    for (const [hosted, waiting] of work.alone) await this.alone(hosted, waiting, this.placesOf(hosted, frames))
   }
 
   /** Waits for so many commands, the end of the commit in flight, or a call from outside. Whoever stops takes none: those that wait would ring on. */
@@ -174,17 +176,18 @@ export class Lane {
 
   private sort(frames: readonly Frame[]): {
     together: Map<Hosted, { waiting: Waiting[]; after: Position }>
-    alone: { hosted: Hosted; waiting: Waiting[]; frame: Frame }[]
+    alone: Map<Hosted, Waiting[]>
   } {
     const together = new Map<Hosted, { waiting: Waiting[]; after: Position }>()
-    const alone: { hosted: Hosted; waiting: Waiting[]; frame: Frame }[] = []
+    const alone = new Map<Hosted, Waiting[]>()
+    const ends = new Map<Hosted, Position>()
     const generation = this.ports.mailbox.generation
     for (const frame of frames) {
       const hosted = this.partitions.get(frame.partition)
       if (hosted === undefined) continue
       const commands = decodeFrame(frame.bytes)
       const after: Position = { generation, high: frame.high, low: frame.low, index: commands.length }
-      const here = together.get(hosted)?.after ?? hosted.position
+      const here = together.get(hosted)?.after ?? ends.get(hosted) ?? hosted.position
       if (comparePositions(after, here) <= 0) continue
       const consumed = isSameFrame(here, after) ? here.index : 0
       const waiting: Waiting[] = []
@@ -206,8 +209,11 @@ export class Lane {
           ticket: stamped.ticket,
         })
       }
-      if (hosted.cautiousUntil !== undefined) {
-        alone.push({ hosted, waiting, frame })
+      if (hosted.caution !== undefined) {
+        ends.set(hosted, after)
+        const before = alone.get(hosted)
+        if (before === undefined) alone.set(hosted, waiting)
+        else before.push(...waiting)
         continue
       }
       const part = together.get(hosted)
@@ -220,9 +226,26 @@ export class Lane {
     return { together, alone }
   }
 
+  /** Where the commands of a partition that `sort` found in these frames stand. Only after trouble: nothing of it is kept on the normal way. */
+  private placesOf(hosted: Hosted, frames: readonly Frame[]): Position[] {
+    const { generation } = this.ports.mailbox
+    const places: Position[] = []
+    for (const { partition, high, low, bytes } of frames) {
+      if (partition !== hosted.partition) continue
+      for (let index = 1; index <= decodeFrame(bytes).length; index++) {
+        const place = { generation, high, low, index }
+        if (comparePositions(place, places.at(-1) ?? hosted.position) > 0) places.push(place)
+      }
+    }
+    return places
+  }
+
   // ---- the normal way -----------------------------------------------------------------------------------------------------------
 
-  private async together(parts: ReadonlyMap<Hosted, { waiting: Waiting[]; after: Position }>): Promise<void> {
+  private async together(
+    parts: ReadonlyMap<Hosted, { waiting: Waiting[]; after: Position }>,
+    frames: readonly Frame[],
+  ): Promise<void> {
     const number = ++this.batchNumber
     const came = await this.activateOrSuspect(parts, number)
     // Deciding is one step: it needs a turn only where another lane has one.
@@ -235,7 +258,7 @@ export class Lane {
         try {
           batch.decideAll(hosted, waiting, after)
         } catch (error) {
-          this.suspect(hosted.partition, after)
+          this.blame(hosted, error, this.placesOf(hosted, frames))
           throw error
         }
       }
@@ -350,49 +373,55 @@ export class Lane {
     }
   }
 
-  // ---- suspects, one by one -----------------------------------------------------------------------------------------------------
+  // ---- suspects -----------------------------------------------------------------------------------------------------------------
 
-  /** Tries the commands of a frame alone, each after a note in the ledger that it is being tried. */
-  private async alone(hosted: Hosted, waiting: readonly Waiting[], frame: Frame): Promise<void> {
-    const generation = this.ports.mailbox.generation
-    const count = decodeFrame(frame.bytes).length
-    for (const [i, received] of waiting.entries()) {
-      const index = count - waiting.length + i + 1
-      const after: Position = { generation, high: frame.high, low: frame.low, index }
+  /** Tries commands that may have ended a former host, apart from all others, each time after a note in the ledger: see `suspects.ts`. */
+  private async alone(hosted: Hosted, waiting: readonly Waiting[], places: readonly Position[]): Promise<void> {
+    for (let at = 0; at < waiting.length; ) {
       const endTurn = await this.turns.take()
       try {
-        await this.aloneOne(hosted, received, after)
+        at += await this.tryNext(hosted, waiting.slice(at), places.slice(at))
       } finally {
         endTurn()
       }
-      const until = hosted.cautiousUntil
-      if (until !== undefined && comparePositions(after, until) >= 0) {
-        hosted.cautiousUntil = undefined
-        this.cautious.delete(hosted.partition)
-      }
+      const after = places[at - 1]
+      if (hosted.caution === undefined || after === undefined || !isOver(hosted.caution, after)) continue
+      hosted.caution = undefined
+      this.cautious.delete(hosted.partition)
     }
   }
 
-  private async aloneOne(hosted: Hosted, received: Waiting, after: Position): Promise<void> {
+  /** Returns how many of the commands are decided and committed. */
+  private async tryNext(hosted: Hosted, waiting: readonly Waiting[], places: readonly Position[]): Promise<number> {
     await this.inFlight?.done.catch(() => undefined)
     if (this.failure !== undefined) throw this.failure
-    if (hosted.suspect === positionText(after)) return await this.giveUp(hosted, received, after)
-    if (hosted.cautiousUntil !== undefined) {
-      const note = this.newBatch(++this.batchNumber)
-      note.advance(hosted, hosted.position, after)
-      await this.sendAndWait(note)
+    const [first, ...others] = places
+    const [command] = waiting
+    if (first === undefined || command === undefined) return violated('every command has a place', { places: 0 })
+    const { count, note, giveUp } = nextTry(hosted.caution, [first, ...others])
+    if (giveUp) {
+      await this.giveUp(hosted, command, first)
+      return 1
+    }
+    if (note !== undefined) {
+      const batch = this.newBatch(++this.batchNumber)
+      batch.advance(hosted, hosted.position, attemptText(note))
+      await this.sendAndWait(batch)
     }
     const number = ++this.batchNumber
-    const came = await this.activateOrSuspect(new Map([[hosted, { waiting: [received], after }]]), number)
+    const tried = waiting.slice(0, count)
+    const after = places[count - 1] ?? first
+    const came = await this.activateOrSuspect(new Map([[hosted, { waiting: tried, after }]]), number)
     const batch = this.newBatch(number)
     try {
-      batch.decideAll(hosted, [received], after)
+      batch.decideAll(hosted, tried, after)
     } catch (error) {
-      this.suspect(hosted.partition, after)
+      this.blame(hosted, error, places)
       throw error
     }
     for (const [hosted, keys] of came) batch.touch(hosted, keys)
     await this.sendAndWait(batch)
+    return count
   }
 
   /** Loads nothing but its own id: what it needs beside may be what it fails of. */
@@ -417,10 +446,31 @@ export class Lane {
     if (this.failure !== undefined) throw this.failure
   }
 
+  /** One of the commands up to `until` may fail again. */
   private suspect(partition: number, until: Position): void {
-    const known = this.cautious.get(partition)
-    if (known === undefined || comparePositions(known, until) < 0) this.cautious.set(partition, until)
+    this.cautious.set(partition, widen(this.cautious.get(partition), until, undefined))
     this.blamed.add(partition)
+  }
+
+  /** The command that made deciding throw is known: those around it are no suspects. */
+  private blame({ partition }: Hosted, error: unknown, places: readonly Position[]): void {
+    const known = error instanceof CommandFailed && error.index !== undefined ? places[error.index] : undefined
+    this.cautious.set(
+      partition,
+      widen(this.cautious.get(partition), known === undefined ? places.at(-1) : undefined, known),
+    )
+    this.blamed.add(partition)
+  }
+
+  /** What to be careful with when a partition is hosted (again). An attempt counts as failed if a command, not the world outside, ended it. */
+  private cautionFor({ partition, attempt }: Head, isFirst: boolean): Caution | undefined {
+    const blamed = this.blamed.delete(partition)
+    const failed = attempt === undefined || !(blamed || isFirst) ? undefined : attemptFrom(attempt)
+    const before = this.cautious.get(partition)
+    if (failed === undefined) return before
+    const caution = { ...widen(before, undefined, undefined), failed }
+    this.cautious.set(partition, caution)
+    return caution
   }
 
   // ---- segments -----------------------------------------------------------------------------------------------------------------
@@ -500,8 +550,7 @@ export class Lane {
         this.seen.set(head.partition, seen)
         unseen.push(head.partition)
       }
-      const blamed = this.blamed.delete(head.partition)
-      const hosted = hostedAt(head, this.rules, seen, this.cautious.get(head.partition), blamed)
+      const hosted = hostedAt(head, this.rules, seen, this.cautionFor(head, !this.epochs.has(head.partition)))
       this.partitions.set(head.partition, hosted)
       this.epochs.set(head.partition, head.epoch)
       this.ports.mailbox.open(head.partition, head.position)

@@ -71,7 +71,7 @@ export interface Head {
   readonly partition: number
   readonly epoch: number
   readonly position: Position
-  /** `positionText` of a command that was being tried alone when its host ended. */
+  /** `attemptText` of the suspects that were being tried when the host ended. */
   readonly attempt: string | undefined
   readonly pseq: number
   readonly accountsOpened: number

@@ -17,3 +17,11 @@ export const comparePositions = (a: Position, b: Position): number =>
 
 /** Stored form of a position that must be recognised again: `generation:high-low+index`. */
 export const positionText = (p: Position): string => `${p.generation}:${p.high}-${p.low}+${p.index}`
+
+/** Undefined if it is not the text of a position. */
+export function positionFrom(text: string): Position | undefined {
+  const match = /^(\d+):(\d+)-(\d+)\+(\d+)$/.exec(text)
+  if (match === null) return undefined
+  const [generation = 0, high = 0, low = 0, index = 0] = match.slice(1).map(Number)
+  return { generation, high, low, index }
+}

@@ -169,6 +169,35 @@ test('a dead thread is not followed by a new host while the hosting lock is lost
   assert.equal(threads.last(0).of('host').length, 1)
 })
 
+test('a shard whose hosting lock is lost does not keep the successor of a dead thread from the others', async () => {
+  const { threads, time, started, settle, lockless, host } = await given({ workers: 1, shardOf: [0, 1] })
+  await started
+  host(0)
+  lockless.add(0)
+  threads.last(0).end('gone')
+  await settle()
+  assert.deepEqual(
+    threads
+      .last(0)
+      .of('host')
+      .map(({ shard }) => shard),
+    [1],
+  )
+  // The one after that is asked once for each shard, however often the lock was waited for.
+  threads.last(0).end('gone again')
+  await settle()
+  lockless.clear()
+  time.advance(1000)
+  await settle()
+  assert.deepEqual(
+    threads
+      .last(0)
+      .of('host')
+      .map(({ shard }) => shard),
+    [1, 0],
+  )
+})
+
 test('partitions that another process took: intake refuses for them and the process is told', async () => {
   const { threads, intake, time, started, host, news } = await given({ workers: 1, shardOf: [0] })
   await started

@@ -153,7 +153,7 @@ export class Supervisor {
         // Its settings may be older than these.
         for (const asset of this.announced) this.tell(slot, { kind: 'asset', asset })
         this.ports.news.threadStarted(slot.number, thread.id)
-        await this.hostSlot(slot, suspects)
+        await this.hostSlot(slot, thread, suspects)
         return
       } catch (error) {
         this.ports.news.log('error', 'a worker thread did not start', { slot: slot.number, message: String(error) })
@@ -163,10 +163,16 @@ export class Supervisor {
     }
   }
 
-  private async hostSlot(slot: Slot, suspects: readonly (readonly [number, Position])[]): Promise<void> {
-    for (const [shard, partitions] of this.byShard(slot.partitions)) {
-      while (!this.ports.mayHost(shard) && !this.stopping) await this.pause(restartFirstMs * 5)
-      if (this.stopping) return
+  /** Shard by shard, but none waits for another: one whose lock is lost would hold up all. */
+  private async hostSlot(
+    slot: Slot,
+    thread: Thread,
+    suspects: readonly (readonly [number, Position])[],
+  ): Promise<void> {
+    const over = (): boolean => this.stopping || slot.thread !== thread
+    const hostOn = async (shard: number, partitions: readonly number[]): Promise<void> => {
+      while (!this.ports.mayHost(shard) && !over()) await this.pause(restartFirstMs * 5)
+      if (over()) return
       this.tell(slot, {
         kind: 'host',
         shard,
@@ -176,6 +182,7 @@ export class Supervisor {
       const segment = this.segments.get(shard)
       if (segment !== undefined) this.tell(slot, { kind: 'segment', shard, segment })
     }
+    await Promise.all([...this.byShard(slot.partitions)].map(([shard, partitions]) => hostOn(shard, partitions)))
   }
 
   private byShard(partitions: readonly number[]): Map<number, number[]> {

@@ -109,15 +109,17 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       }
     }
   }
+  let generation: number
   try {
     for (const url of urls) await lock.acquire(url, options.takeOver)
+    generation = (await highestGeneration(urls)) + 1
   } catch (error) {
     await lock.release()
     throw error
   }
 
   const assets = new Map(info.assets)
-  const mailbox = new MemoryMailbox((await highestGeneration(urls)) + 1, defaultMailboxLimits)
+  const mailbox = new MemoryMailbox(generation, defaultMailboxLimits)
   const intake = new Intake(
     { partitions: info.partitions, deadlineMs: options.deadlineMs },
     mailbox,

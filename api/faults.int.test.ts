@@ -79,7 +79,7 @@ for (const how of ['throw', 'exit', 'loop'] as const) {
     timeout,
   }, async () => {
     const url = await postgres.newDatabase()
-    const { run, model } = await opened(url, { sabotage, watchdogMs: 1500 })
+    const { run, model } = await opened(url, { sabotage, watchdogMs: 600 })
     const { engine } = run
     const poison = credit(`fault.${how}.always.1`, 'c3:cash', '5')
     const first = mixed('m', accounts, 40, 3)

@@ -324,10 +324,10 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
 
   check('the note of an attempt stands until the next commit of its partition', async ({ scribe }) => {
     const first = await scribe()
-    const attempt = { generation: 1, high: 5, low: 0, index: 2 }
+    const attempt = '1:5-0+2 7 again'
     await first.ledger.commit(first.advance(2, attempt))
     const second = await scribe()
-    assert.equal(second.heads.get(2)?.attempt, '1:5-0+2')
+    assert.equal(second.heads.get(2)?.attempt, attempt)
     assert.equal(second.heads.get(1)?.attempt, undefined)
     assert.deepEqual(second.heads.get(2)?.position, { generation: 0, high: 0, low: 0, index: 0 })
     await second.ledger.commit(second.advance(2))

@@ -41,7 +41,7 @@ export class Scribe {
     for (const head of heads) {
       this.heads.set(head.partition, head)
       const rules = { assets: this.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
-      this.hosted.set(head.partition, hostedAt(head, rules, freshSeenIds(), undefined, false))
+      this.hosted.set(head.partition, hostedAt(head, rules, freshSeenIds(), undefined))
     }
     return heads
   }
@@ -76,7 +76,7 @@ export class Scribe {
   }
 
   /** Moves a partition and nothing else: as a note that a command is being tried, or to switch its segment. */
-  advance(partition: number, attempt?: Position, segment?: number): LaneCommit {
+  advance(partition: number, attempt?: string, segment?: number): LaneCommit {
     const hosted = this.at(partition)
     const before = hosted.segment
     const batch = this.batch()
