@@ -41,7 +41,7 @@ function given() {
   }
   const taken = (): Frame[] => {
     time.turn()
-    return [...mailbox.take(1_000_000)]
+    return mailbox.take(1_000_000).filter((frame) => frame.bytes.length > 0)
   }
   return { time, mailbox, intake, answers, submit, codeOf, taken }
 }
@@ -251,6 +251,142 @@ test('what waits for room goes in order, in one piece or many, and behind it not
   }
   assert.deepEqual(order, ['1', '2', '3', '4', '5', '6'])
   assert.ok(!mailbox.spun)
+})
+
+// ---- appends that take their time ------------------------------------------------------------------------------------------------
+
+test('while an append is under way the commands of its partition gather, those of others do not wait for it', () => {
+  const { submit, taken, mailbox, time } = given()
+  mailbox.holdsAppends = true
+  submit(debit({ id: '1' }))
+  time.turn()
+  submit(debit({ id: '2' }), debit({ id: '3', account: elsewhere }))
+  time.turn()
+  submit(debit({ id: '4' }))
+  time.turn()
+  assert.equal(mailbox.appendsUnderWay, 2)
+  mailbox.settle()
+  mailbox.settle()
+  time.turn()
+  assert.equal(mailbox.appendsUnderWay, 1)
+  mailbox.settle()
+  assert.deepEqual(taken().map(idsOf).sort(), [['1'], ['2', '4'], ['3']])
+})
+
+test('at the deadline: under way is unknown, what was never sent was not accepted and is not sent any more', () => {
+  const { submit, taken, mailbox, time, codeOf } = given()
+  mailbox.holdsAppends = true
+  submit(debit({ id: '1' }))
+  time.turn()
+  submit(debit({ id: '2' }))
+  time.advance(10_100)
+  assert.deepEqual([codeOf('1'), codeOf('2')], ['503 outcome_unknown unknown', '429 overloaded none'])
+  mailbox.holdsAppends = false
+  mailbox.settle()
+  assert.deepEqual(taken().map(idsOf), [['1']])
+})
+
+test('behind an append under way no more than so many gather, then nothing is accepted', () => {
+  const { submit, mailbox, time, codeOf } = given()
+  mailbox.holdsAppends = true
+  submit(debit({ id: 'first' }))
+  time.turn()
+  submit(...Array.from({ length: 8193 }, (_, i) => debit({ id: String(i) })))
+  time.turn()
+  assert.deepEqual(['0', '8191', '8192'].map(codeOf), ['none', 'none', '429 overloaded none'])
+})
+
+test('an append found the mailbox full: what gathered behind it is refused too, and what waits keeps its order', async () => {
+  const { submit, taken, mailbox, time, codeOf, intake, answers } = given()
+  mailbox.commandsMax = 1
+  submit(debit({ id: '1' }))
+  const [first] = taken()
+  assert.ok(first !== undefined)
+  mailbox.holdsAppends = true
+  const waiting = (id: string): void => intake.submit(debit({ id }), (answer) => answers.set(id, [answer]), true)
+  waiting('2')
+  submit(debit({ id: '3' }))
+  time.turn()
+  waiting('4')
+  submit(debit({ id: '5' }))
+  mailbox.holdsAppends = false
+  mailbox.settle()
+  time.turn()
+  assert.deepEqual(['2', '3', '4', '5'].map(codeOf), ['none', '429 overloaded none', 'none', '429 overloaded none'])
+  mailbox.trim(first.partition, { ...first, index: 1 })
+  await turns()
+  assert.deepEqual(taken().flatMap(idsOf), ['2', '4'])
+})
+
+test('consumed, and its thread dead, before its append was heard to be settled: asked again', () => {
+  const { submit, taken, mailbox, time, intake, codeOf } = given()
+  mailbox.holdsAppends = true
+  submit(debit({ id: '1' }), debit({ id: '2' }))
+  time.turn()
+  const partition = partitionOf('c', partitions)
+  intake.hosted(partition, { generation: 3, high: 1, low: 0, index: 1 })
+  mailbox.settle()
+  mailbox.holdsAppends = false
+  const frames = taken()
+  assert.deepEqual(frames.map(idsOf), [['1', '2'], ['1']])
+  intake.answers(ticketsOf(frames[1] as Frame), [200], [1], '{}')
+  assert.equal(codeOf('1'), '200')
+})
+
+// ---- generations ----------------------------------------------------------------------------------------------------------------
+
+const turned = (partition: number, generation: number) =>
+  [partition, { generation, high: 0, low: 0, index: 0 }] as const
+
+test('a new generation: what was sent and is unanswered is sent again in order once the old one is decided, before all that came later', () => {
+  const { submit, taken, mailbox, intake, time } = given()
+  for (const id of ['1', '2', '3', '4']) {
+    submit(debit({ id }))
+    time.turn()
+  }
+  const partition = partitionOf('c', partitions)
+  // The first is decided and answered, the second decided, the others are lost with all that was under way.
+  mailbox.holdsAppends = true
+  submit(debit({ id: '5' }))
+  time.turn()
+  mailbox.holdsAppends = false
+  submit(debit({ id: '6' }))
+  const [first, second] = mailbox.take(100)
+  assert.ok(first !== undefined && second !== undefined)
+  mailbox.endGeneration(2)
+  submit(debit({ id: '7' }), debit({ id: '8', account: elsewhere }))
+  assert.deepEqual(taken().map(idsOf), [['8']])
+  intake.answers(ticketsOf(first), [201], [0], '{}')
+  // The old host died: what it had consumed and not answered is in the old generation, too.
+  intake.hosted(partition, { generation: 3, high: 2, low: 0, index: 1 })
+  assert.deepEqual(taken().map(idsOf), [])
+  intake.hosted(...turned(partition, 4))
+  assert.deepEqual(taken().map(idsOf), [['2', '3', '4', '5', '6', '7']])
+  intake.hosted(...turned(partition, 4))
+  assert.deepEqual(taken(), [])
+})
+
+test('a generation that ends while another begins: held until the lane has reached the last', () => {
+  const { submit, taken, mailbox, intake } = given()
+  submit(debit({ id: '1' }))
+  taken()
+  const partition = partitionOf('c', partitions)
+  mailbox.endGeneration(0)
+  mailbox.endGeneration(0)
+  intake.hosted(...turned(partition, 4))
+  assert.deepEqual(taken().map(idsOf), [])
+  intake.hosted(...turned(partition, 5))
+  assert.deepEqual(taken().map(idsOf), [['1']])
+})
+
+test('sent again after its generation was lost: at its deadline the outcome is unknown, though it is nowhere now', () => {
+  const { submit, taken, mailbox, codeOf, time } = given()
+  submit(debit({ id: '1' }))
+  taken()
+  mailbox.endGeneration(0)
+  submit(debit({ id: '2' }))
+  time.advance(10_100)
+  assert.deepEqual([codeOf('1'), codeOf('2')], ['503 outcome_unknown unknown', '429 overloaded none'])
 })
 
 test('close answers whatever is left and leaves no timer', () => {

@@ -1,5 +1,5 @@
 // Random histories under random trouble, from one seed: commits that fail, commits whose answer is lost, a ledger that cannot be reached, a
-// thread that dies and a process that dies in the middle of anything. Whoever was not answered sends the same again. In the end every
+// mailbox that takes its time and one that loses what it had, a thread and a process that die in the middle of anything. Whoever was not answered sends the same again. In the end every
 // command was answered what the plain rules say, and each id stands in the journal once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -51,12 +51,7 @@ class Process {
       died
         ? [...this.shard.heads.keys()].map((partition) => [
             partition,
-            {
-              generation: this.mailbox.generation,
-              high: this.mailbox.lastTaken(partition),
-              low: 0,
-              index: Number.MAX_SAFE_INTEGER,
-            },
+            { ...this.mailbox.lastTaken(partition), index: Number.MAX_SAFE_INTEGER },
           ])
         : [],
     )
@@ -99,6 +94,16 @@ class Process {
     this.startThread()
   }
 
+  /** A slow mailbox settles its appends now or later; one that lost its history goes on in another generation. */
+  shakeMailbox(): void {
+    const { mailbox } = this
+    mailbox.holdsAppends = this.chance() < 0.5
+    if (mailbox.appendsUnderWay > 0 && this.chance() < 0.5) mailbox.settle()
+    if (this.chance() > 0.04) return
+    note(mailbox.appendsUnderWay > 0 ? 'generations with appends under way' : 'generations')
+    mailbox.endGeneration(Math.floor(this.chance() * 3))
+  }
+
   kill(): void {
     if (this.thread !== undefined) this.thread.alive = false
     this.intake.close()
@@ -106,7 +111,6 @@ class Process {
 }
 
 const whileAlive = (mailbox: FakeMailbox, alive: () => boolean): MailboxReader => ({
-  generation: mailbox.generation,
   get waitingCommands() {
     return alive() ? mailbox.waitingCommands : 0
   },
@@ -143,6 +147,7 @@ test('whatever dies and whatever is lost, every command is answered as the rules
         submit()
         for (let turns = 0; answers.includes(undefined); turns++) {
           assert.ok(turns < 20_000, 'no answers any more')
+          host.shakeMailbox()
           const drawn = fraction()
           if (drawn < 0.01) {
             note('process deaths')
@@ -171,7 +176,14 @@ test('whatever dies and whatever is lost, every command is answered as the rules
     }),
     { numRuns: Number(process.env.SIM_RUNS ?? 40) },
   )
-  for (const what of ['lost answers', 'failed commits', 'process deaths', 'thread deaths'])
+  for (const what of [
+    'lost answers',
+    'failed commits',
+    'process deaths',
+    'thread deaths',
+    'generations',
+    'generations with appends under way',
+  ])
     assert.ok((happened.get(what) ?? 0) > 10, `${what}: ${happened.get(what)}`)
 })
 

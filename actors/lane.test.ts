@@ -8,7 +8,8 @@ import type { Command } from '../core/command.ts'
 import type { Received } from '../core/partition.ts'
 import { capture, credit, debit, hold, refund, release } from '../core/testing/commands.ts'
 import { RetryableFault } from './faults.ts'
-import type { LaneLimits } from './lane.ts'
+import type { Intake } from './intake.ts'
+import type { LaneLimits, Suspects } from './lane.ts'
 import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
 import { LaneRun } from './testing/lane-run.ts'
@@ -27,6 +28,8 @@ interface Given {
   readonly mailbox?: FakeMailbox
   readonly limits?: LaneLimits
   readonly reader?: MailboxReader
+  readonly suspects?: Suspects
+  readonly intake?: Pick<Intake, 'answers' | 'hosted'>
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -319,7 +322,6 @@ test('a frame that comes twice is decided once', async () => {
 function twice(mailbox: FakeMailbox): MailboxReader {
   const seen: Frame[] = []
   return {
-    generation: mailbox.generation,
     get waitingCommands() {
       return mailbox.waitingCommands
     },
@@ -335,6 +337,58 @@ function twice(mailbox: FakeMailbox): MailboxReader {
     },
   }
 }
+
+// ---- generations of the mailbox -------------------------------------------------------------------------------------------------
+
+test('the beginning of a generation is committed as the position, and told when the old one is decided', async () => {
+  const turned: string[] = []
+  const { run, ledger, shard } = started({
+    intake: {
+      answers: (tickets) => turned.push(`answers ${tickets.length}`),
+      hosted: (partition, { generation, high }) => turned.push(`${partition} at ${generation}:${high}`),
+    },
+  })
+  await run.ask(points({ id: 'a' }))
+  turned.length = 0
+  const gate = gated(ledger)
+  run.send(points({ id: 'b' }))
+  await run.until(() => gate.waiting.length === 1)
+  run.send(points({ id: 'c' }))
+  run.mailbox.endGeneration()
+  run.send(points({ id: 'd' }))
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  assert.deepEqual(turned, ['answers 1'])
+  gate.next()
+  await run.until(() => turned.includes('0 at 2:1'))
+  assert.deepEqual(turned, ['answers 1', 'answers 2', '0 at 2:1'])
+  assert.deepEqual(idsIn(shard), ['a', 'b', 'c', 'd'])
+  run.mailbox.endGeneration()
+  await run.until(() => gate.waiting.length === 1)
+  assert.deepEqual(gate.waiting[0]?.commit.partitions[0]?.after, { generation: 3, high: 0, low: 0, index: 0 })
+  gate.next()
+  await run.until(() => turned.at(-1) === '0 at 3:0')
+})
+
+test('suspects end with their generation', async () => {
+  const shard = new SimulatedShard(1)
+  const mailbox = new FakeMailbox()
+  const attempts: (string | undefined)[] = []
+  const ledger = new SimulatedLedger(shard)
+  ledger.fate = async (commit) => {
+    attempts.push(...commit.partitions.map(({ attempt }) => attempt))
+    return 'kept'
+  }
+  const until = { generation: 1, high: 9, low: 0, index: Number.MAX_SAFE_INTEGER }
+  const { run } = started({ ledger, mailbox, suspects: new Map([[0, until]]) })
+  await run.until(() => run.news.includes('hosted 0'))
+  await run.ask(points({ id: 'a' }))
+  mailbox.endGeneration()
+  await run.ask(points({ id: 'b' }))
+  await run.settle()
+  assert.deepEqual([...new Set(attempts)], ['1:1-0+1 1', undefined])
+  assert.deepEqual(shard.heads.get(0)?.position, { generation: 2, high: 1, low: 0, index: 1 })
+})
 
 test('what a batch was activated with stays, though the batch before commits meanwhile', async () => {
   const { run, ledger } = started()

@@ -7,7 +7,7 @@ import { type IdKey, idKeyOf } from '../core/identity.ts'
 import { violated } from '../core/invariant.ts'
 import { ownerOfCommand } from '../core/owner.ts'
 import { accountName, type Received, type Rules } from '../core/partition.ts'
-import { decodeFrame } from '../schemas/frame.ts'
+import { decodeFrame, type Stamped } from '../schemas/frame.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
 import { Batch, CommandFailed, type Waiting } from './batch.ts'
 import { isFault } from './faults.ts'
@@ -38,6 +38,8 @@ export interface LanePorts {
 export interface LaneNews {
   /** Hosted from this position on: whatever was consumed before and not answered must be asked again. */
   hosted(partition: number, position: Position): void
+  /** It has gone on to the generation of this position: whatever was sent to a former one and not answered was lost with it. */
+  turned(partition: number, position: Position): void
   /** Another host has it now. */
   lost(partitions: readonly number[]): void
   /** The lane cannot commit since it lost its shard; `undefined`: it can again. */
@@ -163,7 +165,8 @@ export class Lane {
     if (frames.length === 0) return await this.rest()
     const work = this.sort(frames)
     if (work.together.size > 0) await this.together(work.together, frames)
-    for (const [hosted, waiting] of work.alone) await this.alone(hosted, waiting, this.placesOf(hosted, frames))
+    for (const [hosted, { waiting, after }] of work.alone)
+      await this.alone(hosted, waiting, this.placesOf(hosted, frames), after)
   }
 
   /** Waits for so many commands, the end of the commit in flight, or a call from outside. Whoever stops takes none: those that wait would ring on. */
@@ -176,18 +179,17 @@ export class Lane {
 
   private sort(frames: readonly Frame[]): {
     together: Map<Hosted, { waiting: Waiting[]; after: Position }>
-    alone: Map<Hosted, Waiting[]>
+    alone: Map<Hosted, { waiting: Waiting[]; after: Position }>
   } {
     const together = new Map<Hosted, { waiting: Waiting[]; after: Position }>()
-    const alone = new Map<Hosted, Waiting[]>()
-    const ends = new Map<Hosted, Position>()
-    const generation = this.ports.mailbox.generation
+    const alone = new Map<Hosted, { waiting: Waiting[]; after: Position }>()
     for (const frame of frames) {
       const hosted = this.partitions.get(frame.partition)
       if (hosted === undefined) continue
-      const commands = decodeFrame(frame.bytes)
-      const after: Position = { generation, high: frame.high, low: frame.low, index: commands.length }
-      const here = together.get(hosted)?.after ?? ends.get(hosted) ?? hosted.position
+      const commands = commandsOf(frame)
+      const { generation, high, low } = frame
+      const after: Position = { generation, high, low, index: commands.length }
+      const here = together.get(hosted)?.after ?? alone.get(hosted)?.after ?? hosted.position
       if (comparePositions(after, here) <= 0) continue
       const consumed = isSameFrame(here, after) ? here.index : 0
       const waiting: Waiting[] = []
@@ -209,15 +211,9 @@ export class Lane {
           ticket: stamped.ticket,
         })
       }
-      if (hosted.caution !== undefined) {
-        ends.set(hosted, after)
-        const before = alone.get(hosted)
-        if (before === undefined) alone.set(hosted, waiting)
-        else before.push(...waiting)
-        continue
-      }
-      const part = together.get(hosted)
-      if (part === undefined) together.set(hosted, { waiting, after })
+      const among = hosted.caution === undefined ? together : alone
+      const part = among.get(hosted)
+      if (part === undefined) among.set(hosted, { waiting, after })
       else {
         for (const received of waiting) part.waiting.push(received)
         part.after = after
@@ -228,11 +224,11 @@ export class Lane {
 
   /** Where the commands of a partition that `sort` found in these frames stand. Only after trouble: nothing of it is kept on the normal way. */
   private placesOf(hosted: Hosted, frames: readonly Frame[]): Position[] {
-    const { generation } = this.ports.mailbox
     const places: Position[] = []
-    for (const { partition, high, low, bytes } of frames) {
-      if (partition !== hosted.partition) continue
-      for (let index = 1; index <= decodeFrame(bytes).length; index++) {
+    for (const frame of frames) {
+      if (frame.partition !== hosted.partition) continue
+      const { generation, high, low } = frame
+      for (let index = 1; index <= commandsOf(frame).length; index++) {
         const place = { generation, high, low, index }
         if (comparePositions(place, places.at(-1) ?? hosted.position) > 0) places.push(place)
       }
@@ -329,7 +325,11 @@ export class Lane {
         this.failures = 0
         this.committedNumber = batch.number
         this.openGate(batch)
-        for (const { partition, after } of commit.partitions) this.ports.mailbox.trim(partition, after)
+        for (const { partition, before, after } of commit.partitions) {
+          this.ports.mailbox.trim(partition, after)
+          // What was appended to the former generation and has no answer by now was lost with it.
+          if (before.generation !== after.generation) this.ports.news.turned(partition, after)
+        }
         this.ports.news.committed({
           commands: batch.commands,
           rows: batch.rowCount,
@@ -376,7 +376,12 @@ export class Lane {
   // ---- suspects -----------------------------------------------------------------------------------------------------------------
 
   /** Tries commands that may have ended a former host, apart from all others, each time after a note in the ledger: see `suspects.ts`. */
-  private async alone(hosted: Hosted, waiting: readonly Waiting[], places: readonly Position[]): Promise<void> {
+  private async alone(
+    hosted: Hosted,
+    waiting: readonly Waiting[],
+    places: readonly Position[],
+    end: Position,
+  ): Promise<void> {
     for (let at = 0; at < waiting.length; ) {
       const endTurn = await this.turns.take()
       try {
@@ -384,11 +389,23 @@ export class Lane {
       } finally {
         endTurn()
       }
-      const after = places[at - 1]
-      if (hosted.caution === undefined || after === undefined || !isOver(hosted.caution, after)) continue
-      hosted.caution = undefined
-      this.cautious.delete(hosted.partition)
+      this.passed(hosted, places[at - 1])
     }
+    if (comparePositions(hosted.position, end) >= 0) return
+    // A generation begins behind them.
+    await this.inFlight?.done.catch(() => undefined)
+    if (this.failure !== undefined) throw this.failure
+    const batch = this.newBatch(++this.batchNumber)
+    batch.advance(hosted, end, undefined)
+    await this.sendAndWait(batch)
+    this.passed(hosted, end)
+  }
+
+  /** Behind the last suspect all commands go together again. */
+  private passed(hosted: Hosted, after: Position | undefined): void {
+    if (hosted.caution === undefined || after === undefined || !isOver(hosted.caution, after)) return
+    hosted.caution = undefined
+    this.cautious.delete(hosted.partition)
   }
 
   /** Returns how many of the commands are decided and committed. */
@@ -624,3 +641,6 @@ export class Lane {
 
 const isSameFrame = (a: Position, b: Position): boolean =>
   a.generation === b.generation && a.high === b.high && a.low === b.low
+
+/** The beginning of a generation holds none. */
+const commandsOf = ({ bytes }: Frame): Stamped[] => (bytes.length === 0 ? [] : decodeFrame(bytes))

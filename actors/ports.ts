@@ -28,35 +28,56 @@ export interface Random {
 }
 
 // ---- mailbox --------------------------------------------------------------------------------------------------------------------
+// A partition's commands lie in a stream of its own, cut into generations. A generation ends when its mailbox ends or may have lost some of
+// it; it is sealed then, read to its end, and only what was appended to the next one comes after it. Names of a partition grow over all
+// generations, so a position in one compares with a position in any other.
 
 export interface FrameName {
+  readonly generation: number
   readonly high: number
   readonly low: number
 }
 
 export interface Frame extends FrameName {
   readonly partition: number
+  /** Empty: the generation begins here (high, low 0, no command), and all that is left of the former ones came before. */
   readonly bytes: Uint8Array
 }
 
+export interface NewFrame {
+  readonly partition: number
+  readonly bytes: Uint8Array
+  readonly commands: number
+}
+
+/**
+ * The name: it is in the mailbox. `full`: it is not, the bound is reached. `lost`: it may be in a generation that is over; what became of it
+ * is known when that was read to its end.
+ */
+export type Appended = FrameName | 'full' | 'lost'
+
 /** Where commands are put. Ordered per partition; bounded. */
 export interface MailboxWriter {
-  /** Appends a frame, whole or not at all, and names it; undefined: the bound is reached and nothing was accepted. */
-  append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined
-  /** Resolves as soon as the partition has room (at once if it has); after a refused append not before something was trimmed. */
+  /**
+   * Appends frames, each whole or not at all. Those of one partition stand together and in order; after one that got no name the later ones of
+   * its partition get the same outcome. `settled` is called once for each, inside this call or later; meanwhile nothing more may be
+   * appended to its partition.
+   */
+  append<F extends NewFrame>(frames: readonly F[], settled: (frame: F, outcome: Appended) => void): void
+  /** Resolves as soon as the partition has room (at once if it has); after a refused append not before there may be more. */
   room(partition: number): Promise<void>
+  /** The partitions go on in another generation. Told before what is under way is settled as `lost`, and before anything is appended to it. */
+  onGeneration(listener: (partitions: readonly number[], generation: number) => void): void
 }
 
 /** Where a lane of partitions takes commands from. Frames of a partition come in order, from the one after the opened position on. */
 export interface MailboxReader {
-  /** Present generation of its streams. */
-  readonly generation: number
-  /** Starts (again) behind `after`; frames of an earlier opening of the partition are no longer delivered. */
+  /** Starts (again) behind `after`, in whatever generation; frames of an earlier opening of the partition are no longer delivered. */
   open(partition: number, after: Position): void
   close(partition: number): void
   /** Frames that have arrived, in the order of arrival, up to about `commandsMax` commands; empty: none now. */
   take(commandsMax: number): readonly Frame[]
-  /** Commands that `take` could give now. */
+  /** Commands that `take` could give now; the beginning of a generation counts as one. */
   readonly waitingCommands: number
   /** Calls back once as soon as so many commands are waiting; at once if they are. A later call replaces an earlier one. */
   whenFrames(callback: () => void, commandsMin?: number): void

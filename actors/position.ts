@@ -2,7 +2,7 @@
 
 /**
  * A mailbox that lost its history opens the next generation. Inside one, a frame is named by two integers (a Redis stream id is a pair; a
- * dense count uses `high` alone). `index` = commands of that frame that are consumed; a frame consumed whole keeps its full count.
+ * dense count, as both mailboxes have, uses `high` alone). `index` = commands of that frame that are consumed; a frame consumed whole keeps its full count.
  */
 export interface Position {
   readonly generation: number

@@ -225,6 +225,9 @@ export class Supervisor {
         intake.hosted(message.partition, message.position)
         if (this.unhosted.size === 0) for (const resolve of this.allHosted.splice(0)) resolve()
         return
+      case 'turned':
+        intake.hosted(message.partition, message.position)
+        return
       case 'lost':
         for (const partition of message.partitions) {
           this.unhosted.add(partition)

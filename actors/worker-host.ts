@@ -95,6 +95,7 @@ export class WorkerHost {
         },
         news: {
           hosted: (partition, position) => send({ kind: 'hosted', partition, position }),
+          turned: (partition, position) => send({ kind: 'turned', partition, position }),
           lost: (partitions) => send({ kind: 'lost', partitions }),
           trouble: (code, message) => send({ kind: 'trouble', shard, code, message }),
           committed: (stats) => send({ kind: 'committed', shard, stats }),

@@ -19,6 +19,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'hosted'; readonly partition: number; readonly position: Position }
+  | { readonly kind: 'turned'; readonly partition: number; readonly position: Position }
   | { readonly kind: 'lost'; readonly partitions: readonly number[] }
   | { readonly kind: 'trouble'; readonly shard: number; readonly code: string | undefined; readonly message: string }
   | { readonly kind: 'committed'; readonly shard: number; readonly stats: CommitStats }

@@ -1,44 +1,85 @@
-// A mailbox without threads: what is appended can be taken at once. Notes what its reader does.
-import type { Frame, FrameName, MailboxReader, MailboxWriter } from '../ports.ts'
+// A mailbox without threads: what is appended can be taken at once. Notes what its reader does. A test may hold appends back, and end a
+// generation with or without the loss of what nobody has taken.
+import type { Appended, Frame, MailboxReader, MailboxWriter, NewFrame } from '../ports.ts'
 import { comparePositions, type Position } from '../position.ts'
 
+interface Stored extends Frame {
+  readonly commands: number
+}
+
 interface Box {
-  frames: (Frame & { readonly commands: number })[]
-  /** Number of the last frame handed out; undefined: nobody has opened it. */
-  taken: number | undefined
+  frames: Stored[]
+  /** End of the last frame handed out; undefined: nobody has opened it. */
+  taken: Position | undefined
   last: number
   /** The last append was refused and nothing was trimmed since. */
   refused: boolean
 }
 
 const commandsIn = ({ frames }: Box): number => frames.reduce((sum, { commands }) => sum + commands, 0)
+const endOf = ({ generation, high, low, commands }: Stored): Position => ({ generation, high, low, index: commands })
+const isAfter = (frame: Stored, position: Position): boolean => comparePositions(endOf(frame), position) > 0
 
 export class FakeMailbox implements MailboxWriter, MailboxReader {
-  readonly generation: number
+  generation: number
   /** Commands that a partition may hold. */
   commandsMax = Number.POSITIVE_INFINITY
+  /** Appends stay under way until `settle`. */
+  holdsAppends = false
   /** What the reader did, in order: `open 3 after 1:2-0+1`, `close 3`, `trim 3 to 1:2-0+1`. */
   readonly log: string[] = []
+  spun = false
   private readonly boxes = new Map<number, Box>()
   private waiting: (() => void) | undefined
   private wakeAt = 1
-  spun = false
   private calls = 0
   private rooms: (() => void)[] = []
+  private held: (() => void)[] = []
+  private listener: (partitions: readonly number[], generation: number) => void = () => undefined
 
   constructor(generation = 1) {
     this.generation = generation
   }
 
-  append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined {
+  append<F extends NewFrame>(frames: readonly F[], settled: (frame: F, outcome: Appended) => void): void {
+    const { generation } = this
+    const settle = (): void => {
+      const refused = new Set<number>()
+      for (const frame of frames) {
+        const outcome = refused.has(frame.partition)
+          ? 'full'
+          : generation < this.generation
+            ? 'lost'
+            : this.appendOne(frame)
+        if (outcome === 'full') refused.add(frame.partition)
+        settled(frame, outcome)
+      }
+    }
+    if (this.holdsAppends) this.held.push(settle)
+    else settle()
+  }
+
+  get appendsUnderWay(): number {
+    return this.held.length
+  }
+
+  /** Ends the oldest append under way. */
+  settle(): void {
+    const settle = this.held.shift()
+    if (settle === undefined) throw new Error('no append is under way')
+    settle()
+  }
+
+  private appendOne({ partition, bytes, commands }: NewFrame): Appended {
     const box = this.box(partition)
-    const held = commandsIn(box)
-    box.refused = held > 0 && held + commands > this.commandsMax
-    if (box.refused) return undefined
+    const holds = commandsIn(box)
+    box.refused = holds > 0 && holds + commands > this.commandsMax
+    if (box.refused) return 'full'
     box.last++
-    box.frames.push({ partition, high: box.last, low: 0, bytes: frame, commands })
+    const name = { generation: this.generation, high: box.last, low: 0 }
+    box.frames.push({ partition, ...name, bytes, commands })
     this.ring()
-    return { high: box.last, low: 0 }
+    return name
   }
 
   async room(partition: number): Promise<void> {
@@ -49,11 +90,35 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     }
   }
 
+  onGeneration(listener: (partitions: readonly number[], generation: number) => void): void {
+    this.listener = listener
+  }
+
+  /** Ends the generation: of each partition all but the first `kept` frames that are not trimmed are lost; appends under way are too. */
+  endGeneration(kept = Number.POSITIVE_INFINITY): void {
+    this.generation++
+    for (const [partition, box] of this.boxes) {
+      box.frames = box.frames.slice(0, kept)
+      box.last = 0
+      box.frames.push({
+        partition,
+        generation: this.generation,
+        high: 0,
+        low: 0,
+        bytes: new Uint8Array(0),
+        commands: 0,
+      })
+    }
+    this.listener([...this.boxes.keys()], this.generation)
+    for (const settle of this.held.splice(0)) settle()
+    this.ring()
+  }
+
   open(partition: number, after: Position): void {
     this.log.push(`open ${partition} after ${text(after)}`)
     const box = this.box(partition)
     this.forget(box, after)
-    box.taken = (box.frames[0]?.high ?? box.last + 1) - 1
+    box.taken = { ...after, index: 0 }
     this.ring()
   }
 
@@ -69,7 +134,7 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
       if (frames.length > 0 && commands + frame.commands > commandsMax) break
       commands += frame.commands
       frames.push(frame)
-      this.box(frame.partition).taken = frame.high
+      this.box(frame.partition).taken = endOf(frame)
     }
     return frames
   }
@@ -95,13 +160,13 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
   /** Commands that are not trimmed yet. */
   depth(): number {
     let sum = 0
-    for (const { frames } of this.boxes.values()) for (const { commands } of frames) sum += commands
+    for (const box of this.boxes.values()) sum += commandsIn(box)
     return sum
   }
 
-  /** Number of the last frame that a reader took: what it may have had in hand when it died. */
-  lastTaken(partition: number): number {
-    return this.box(partition).taken ?? 0
+  /** End of the last frame that a reader took: what it may have had in hand when it died. */
+  lastTaken(partition: number): Position {
+    return this.box(partition).taken ?? { generation: this.generation, high: 0, low: 0, index: 0 }
   }
 
   /** A loop of promises alone: nothing else in the process would ever run again. */
@@ -116,21 +181,18 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     throw new Error(what)
   }
 
-  private untaken(): (Frame & { readonly commands: number })[] {
+  private untaken(): Stored[] {
     return [...this.boxes.values()].flatMap(({ frames, taken }) =>
-      taken === undefined ? [] : frames.filter(({ high }) => high > taken),
+      taken === undefined ? [] : frames.filter((frame) => isAfter(frame, taken)),
     )
   }
 
   get waitingCommands(): number {
-    return this.untaken().reduce((sum, { commands }) => sum + commands, 0)
+    return this.untaken().reduce((sum, { commands }) => sum + Math.max(1, commands), 0)
   }
 
   private forget(box: Box, position: Position): void {
-    box.frames = box.frames.filter(
-      ({ high, commands }) =>
-        comparePositions({ generation: this.generation, high, low: 0, index: commands }, position) > 0,
-    )
+    box.frames = box.frames.filter((frame) => isAfter(frame, position))
   }
 
   private ring(): void {

@@ -70,6 +70,7 @@ export class LaneRun {
             this.news.push(`hosted ${partition}`)
             options.intake?.hosted(partition, position)
           },
+          turned: (...to) => options.intake?.hosted(...to),
           lost: (partitions) => this.news.push(`lost ${partitions.join(' ')}`),
           trouble: (code) => this.news.push(`trouble ${code ?? 'over'}`),
           committed: ({ commands }) => this.news.push(`committed ${commands}`),
@@ -116,7 +117,10 @@ export class LaneRun {
       frames.set(partition, [...(frames.get(partition) ?? []), stamped])
       return ticket
     })
-    for (const [partition, frame] of frames) this.mailbox.append(partition, encodeFrame(frame), frame.length)
+    this.mailbox.append(
+      [...frames].map(([partition, list]) => ({ partition, bytes: encodeFrame(list), commands: list.length })),
+      () => undefined,
+    )
     return sent
   }
 

@@ -1,7 +1,7 @@
 // The mailbox in memory: lives in the main thread, outlives worker threads, keeps every frame until its commit. Bounded per partition and
 // in all. Frames go to a worker over a port of their own, with credits: postMessage alone knows no back-pressure.
 import type { MessagePort } from 'node:worker_threads'
-import type { FrameName, MailboxWriter } from '../../actors/ports.ts'
+import type { Appended, MailboxWriter, NewFrame } from '../../actors/ports.ts'
 import { comparePositions, type Position } from '../../actors/position.ts'
 import type { FramesMessage, ReaderMessage } from './protocol.ts'
 
@@ -63,19 +63,32 @@ export class MemoryMailbox implements MailboxWriter {
     this.limits = limits
   }
 
-  append(partition: number, frame: Uint8Array, commands: number): FrameName | undefined {
-    const box = this.box(partition)
-    if (!this.hasRoom(box, commands) || this.bytes + frame.length > this.limits.bytesMax) {
-      box.refusedAt = this.trims
-      return undefined
+  /** Settles inside the call. */
+  append<F extends NewFrame>(frames: readonly F[], settled: (frame: F, outcome: Appended) => void): void {
+    let refused = -1
+    for (const frame of frames) {
+      const box = this.box(frame.partition)
+      if (box.partition === refused || !this.fits(box, frame)) {
+        refused = box.partition
+        box.refusedAt = this.trims
+        settled(frame, 'full')
+      } else {
+        box.lastNumber++
+        box.frames.push({ number: box.lastNumber, bytes: frame.bytes, commands: frame.commands })
+        box.commands += frame.commands
+        this.bytes += frame.bytes.length
+        this.offer(box)
+        settled(frame, { generation: this.generation, high: box.lastNumber, low: 0 })
+      }
     }
-    box.lastNumber++
-    box.frames.push({ number: box.lastNumber, bytes: frame, commands })
-    box.commands += commands
-    this.bytes += frame.length
-    this.offer(box)
-    return { high: box.lastNumber, low: 0 }
   }
+
+  private fits(box: Box, { bytes, commands }: NewFrame): boolean {
+    return this.hasRoom(box, commands) && this.bytes + bytes.length <= this.limits.bytesMax
+  }
+
+  /** It loses nothing while the process lives. */
+  onGeneration(): void {}
 
   room(partition: number): Promise<void> {
     const box = this.box(partition)

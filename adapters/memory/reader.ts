@@ -13,7 +13,7 @@ export class MemoryMailboxPort {
   private readonly port: MessagePort
   private readonly readers = new Map<number, { reader: MemoryMailboxReader; session: number }>()
   private sessions = 0
-  readonly generation: number
+  private readonly generation: number
 
   constructor(port: MessagePort, generation: number) {
     this.port = port
@@ -46,7 +46,10 @@ export class MemoryMailboxPort {
       const to = this.readers.get(partition)
       // A frame of an opening that is over: it will come again in the present one.
       if (to === undefined || to.session !== session) stale += commands
-      else to.reader.put({ partition, high, low: 0, commands, bytes: bytes.subarray(offset, offset + length) })
+      else {
+        const part = bytes.subarray(offset, offset + length)
+        to.reader.put({ partition, generation: this.generation, high, low: 0, commands, bytes: part })
+      }
     }
     if (stale > 0) this.send({ kind: 'taken', commands: stale })
   }
@@ -61,10 +64,6 @@ class MemoryMailboxReader implements MailboxReader {
 
   constructor(from: MemoryMailboxPort) {
     this.from = from
-  }
-
-  get generation(): number {
-    return this.from.generation
   }
 
   get waitingCommands(): number {
