@@ -335,7 +335,14 @@ function outcomeOf(decision: Decision): string {
   }
 }
 
-const simpleKinds: ReadonlySet<RowKind> = new Set<RowKind>(['debit', 'credit', 'transfer', 'postings'])
+const simpleKinds: ReadonlySet<RowKind> = new Set<RowKind>([
+  'debit',
+  'credit',
+  'transfer',
+  'postings',
+  'points.earn',
+  'points.redeem',
+])
 const holdEndings: ReadonlySet<RowKind> = new Set<RowKind>(['capture', 'release', 'expire'])
 const saltBytes = 16
 

@@ -1,5 +1,6 @@
 // One partition as its host holds it in memory. Dropped whole on any trouble and read again from the ledger.
 import type { Account } from '../core/account.ts'
+import { Lots } from '../core/lots.ts'
 import type { PartitionState, Rules } from '../core/partition.ts'
 import { SeenIds } from './id-filter.ts'
 import type { Head } from './ports.ts'
@@ -34,6 +35,7 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
       pseq: head.pseq,
       accountsOpened: head.accountsOpened,
       accounts: new Map(),
+      lots: new Lots(),
       remembered: new Map(),
       rules,
     },

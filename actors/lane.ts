@@ -5,7 +5,7 @@
 
 import { type IdKey, idKeyOf } from '../core/identity.ts'
 import { violated } from '../core/invariant.ts'
-import { ownerOfCommand } from '../core/owner.ts'
+import { ownerOfCommand, referredIdOf } from '../core/owner.ts'
 import { accountName, type Received, type Rules } from '../core/partition.ts'
 import { decodeFrame, type Stamped } from '../schemas/frame.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
@@ -198,15 +198,11 @@ export class Lane {
         if (stamped === undefined) continue
         const { command } = stamped
         const owner = ownerOfCommand(command)
+        const referred = referredIdOf(command)
         waiting.push({
           command,
           idKey: idKeyOf(owner, command.id),
-          refKey:
-            command.type === 'capture' || command.type === 'release'
-              ? idKeyOf(owner, command.hold)
-              : command.type === 'refund'
-                ? idKeyOf(owner, command.of)
-                : undefined,
+          refKey: referred === undefined ? undefined : idKeyOf(owner, referred),
           stampedAt: stamped.stampedAt,
           ticket: stamped.ticket,
         })
@@ -446,7 +442,7 @@ export class Lane {
     const number = ++this.batchNumber
     const { partition, state } = hosted
     if (!state.remembered.has(received.idKey)) {
-      const own: Needs = { accounts: [], cells: [], transactions: [received.idKey] }
+      const own: Needs = { accounts: [], cells: [], lotsOf: [], transactions: [received.idKey] }
       const found = await this.ports.ledger.load(new Map([[partition, own]]))
       install(hosted, own, found.get(partition), number, new Absent())
     }

@@ -109,6 +109,8 @@ export interface Needs {
   readonly accounts: readonly string[]
   /** Ids of house accounts: all cells of the partition with that id, whatever their asset. */
   readonly cells: readonly string[]
+  /** Owners of whom all accounts are wanted that are lots (see `core/lots.ts`). */
+  readonly lotsOf: readonly string[]
   readonly transactions: readonly IdKey[]
 }
 

@@ -61,6 +61,26 @@ export interface TransactionView {
   }
 }
 
+/** The points of an owner by lot, those that expire first first. Amounts are decimal strings. */
+export interface PointsView {
+  readonly owner: string
+  readonly programs: readonly {
+    /** Code of the points' asset. */
+    readonly program: string
+    /** What could be redeemed now. */
+    readonly available: string
+    readonly lots: readonly {
+      readonly account: string
+      readonly expiresOn: string
+      readonly balance: string
+      readonly available: string
+      /** Its last day is over. */
+      readonly expired: boolean
+    }[]
+  }[]
+  readonly asOf: string
+}
+
 export interface EntriesQuery {
   readonly after: string | undefined
   /** 1 to 1,000. */
@@ -72,6 +92,7 @@ export interface Reads {
   /** `asset` is needed only where a house account has several; undefined: no such account. */
   account(id: string, asset: string | undefined): Promise<AccountView | undefined>
   accountsOf(owner: string, query: { after: string | undefined; limit: number }): Promise<Page<AccountView>>
+  points(owner: string): Promise<PointsView>
   transaction(owner: string, id: string): Promise<TransactionView | undefined>
   /** Throws `RangeError` for a cursor that is not one; undefined: no such account. */
   entries(id: string, asset: string | undefined, query: EntriesQuery): Promise<Page<EntryView> | undefined>

@@ -1,7 +1,9 @@
 // Activation: what of a batch is not in memory yet, and putting there what the ledger found. An account or id that was asked for and not
 // found does not exist.
 import type { Account } from '../core/account.ts'
+import { pointsAccounts } from '../core/house.ts'
 import { type IdKey, isHouse } from '../core/identity.ts'
+import { accountIdsOf, lotsOwnerOf } from '../core/owner.ts'
 import { accountName, type Received } from '../core/partition.ts'
 import type { Row } from '../core/row.ts'
 import type { Hosted } from './hosted.ts'
@@ -11,14 +13,20 @@ import type { Found, Needs } from './ports.ts'
 export class NeedsOf {
   readonly accounts = new Set<string>()
   readonly cells = new Set<string>()
+  readonly lotsOf = new Set<string>()
   readonly transactions = new Set<IdKey>()
 
   get empty(): boolean {
-    return this.accounts.size === 0 && this.cells.size === 0 && this.transactions.size === 0
+    return this.accounts.size === 0 && this.cells.size === 0 && this.transactions.size === 0 && this.lotsOf.size === 0
   }
 
   list(): Needs {
-    return { accounts: [...this.accounts], cells: [...this.cells], transactions: [...this.transactions] }
+    return {
+      accounts: [...this.accounts],
+      cells: [...this.cells],
+      lotsOf: [...this.lotsOf],
+      transactions: [...this.transactions],
+    }
   }
 }
 
@@ -66,7 +74,17 @@ export function collectNeeds(hosted: Hosted, received: Received, batch: number, 
     case 'expire':
       needAccount(hosted, command.account, batch, absent, needs)
       return
+    default:
+      for (const id of accountIdsOf(command)) needAccount(hosted, id, batch, absent, needs)
+      needLots(hosted, lotsOwnerOf(command), batch, needs)
   }
+}
+
+function needLots({ state }: Hosted, owner: string | undefined, batch: number, needs: NeedsOf): void {
+  if (owner === undefined) return
+  const lots = state.lots.allOf(owner)
+  if (lots === undefined) needs.lotsOf.add(owner)
+  else for (const { account } of lots) account.lastUsed = batch
 }
 
 function needAccount(hosted: Hosted, id: string, batch: number, absent: Absent, needs: NeedsOf): void {
@@ -102,7 +120,11 @@ function needReferred(hosted: Hosted, key: IdKey, batch: number, absent: Absent,
     return
   }
   remembered.lastUsed = batch
-  for (const row of remembered.decided?.rows ?? []) needSides(hosted, row, batch, absent, needs)
+  for (const row of remembered.decided?.rows ?? []) {
+    needSides(hosted, row, batch, absent, needs)
+    // Points that come back to a lot whose day is over expire at once.
+    if (row.to?.id === pointsAccounts.redeemed) needAccount(hosted, pointsAccounts.expired, batch, absent, needs)
+  }
 }
 
 function needSides(hosted: Hosted, row: Row, batch: number, absent: Absent, needs: NeedsOf): void {
@@ -118,7 +140,8 @@ export function install(
   batch: number,
   absent: Absent,
 ): IdKey[] {
-  const { accounts, remembered } = hosted.state
+  const { accounts, lots, remembered } = hosted.state
+  lots.forgetEmpty()
   for (const account of found?.accounts ?? []) {
     if (account.key < 0) {
       if (hosted.houses.has(account.id)) continue
@@ -126,7 +149,9 @@ export function install(
     account.lastUsed = batch
     accounts.set(accountName(account.id, account.asset.code), account)
     if (account.key < 0) hosted.cellsByKey.set(account.key, account)
+    else lots.add(account)
   }
+  for (const owner of needs.lotsOf) lots.completed(owner)
   for (const house of needs.cells) hosted.houses.set(house, { lastUsed: batch })
   for (const id of needs.accounts) if (!accounts.has(id)) absent.accounts.add(id)
   const came: IdKey[] = []
@@ -145,7 +170,7 @@ export function install(
  * until at most `excess` are gone. Their state is durable already: nothing to write. Returns how many went.
  */
 export function passivate(hosted: Hosted, excess: number, committed: number, recently: number): number {
-  const { accounts, remembered } = hosted.state
+  const { accounts, lots, remembered } = hosted.state
   let gone = 0
   let looked = 0
   const lookAtMost = excess * 4 + 64
@@ -164,6 +189,7 @@ export function passivate(hosted: Hosted, excess: number, committed: number, rec
     }
     for (const key of account.holds.keys()) remembered.delete(key)
     accounts.delete(name)
+    lots.forget(account)
     gone++
   }
   return gone

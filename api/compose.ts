@@ -12,10 +12,12 @@ import { PiscinaThreads } from '../adapters/piscina/threads.ts'
 import { highestGeneration, openLedger, storeAsset } from '../adapters/postgres/catalog.ts'
 import { connect } from '../adapters/postgres/connect.ts'
 import { accountsWithDueHolds } from '../adapters/postgres/due-holds.ts'
+import { dueLots } from '../adapters/postgres/due-lots.ts'
 import { HostLock } from '../adapters/postgres/host-lock.ts'
 import { PostgresReads } from '../adapters/postgres/reads.ts'
 import { keepSegments } from '../adapters/postgres/segments.ts'
 import { systemClock, systemTimers } from '../adapters/system/system.ts'
+import { calendarOf, dateText } from '../core/business-date.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
 
@@ -27,8 +29,9 @@ const batchCommandsMax = 4096
 /** With 64 connections half of them then share a commit, instead of a third (see `LaneLimits`). */
 const overlapCommandsMin = 256
 const drainMs = 8000
-const everyMs = { expiry: 500, segments: 1000, lock: 200 }
+const everyMs = { expiry: 500, segments: 1000, lock: 200, points: 60_000 }
 const dueAccountsMax = 1000
+const dueOwnersMax = 1000
 
 export interface EngineOptions {
   /** Shards in their order; the first is the catalog. */
@@ -166,7 +169,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     },
     { workers: options.workers, shardOf: info.shardOf, watchdogMs: options.watchdogMs ?? 10_000 },
   )
-  const reads = new PostgresReads({ urls, shardOf: info.shardOf, assets: () => assets })
+  const dateOf = calendarOf(info.timeZone)
+  const reads = new PostgresReads({ urls, shardOf: info.shardOf, assets: () => assets, dateOf })
   await supervisor.start()
   await supervisor.whenHosted()
   intake.accept(true)
@@ -179,6 +183,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       }),
     )
     background.every(everyMs.expiry, () => expireHolds(url, intake))
+    background.every(everyMs.points, () => expirePoints(url, intake, dateText(dateOf(systemClock.now()))))
   }
 
   return {
@@ -264,6 +269,30 @@ async function expireHolds(url: string, intake: Intake): Promise<void> {
         new Promise<void>((resolve) => intake.submit({ type: 'expire', id: '!expire', account }, () => resolve())),
     ),
   )
+}
+
+/** Burns the points whose last day was before today, once a day and shard. What was not answered is asked again at the next turn. */
+async function expirePoints(url: string, intake: Intake, today: string): Promise<void> {
+  const client = await connect(url, { name: 'suanpan points' })
+  try {
+    const due = await dueLots(client, today)
+    if (due === undefined) return
+    let after = ''
+    for (;;) {
+      const owners = await due.owners(after, dueOwnersMax)
+      const answers = await postAll(
+        owners.map((owner) => ({ type: 'points.expire', id: `!points.expire:${today}`, owner })),
+        intake,
+      )
+      if (answers.some(({ http }) => http >= 500)) return
+      const last = owners.at(-1)
+      if (last === undefined) break
+      after = last
+    }
+    await due.done()
+  } finally {
+    await client.end()
+  }
 }
 
 /** Jobs that run beside the engine and end with it. A job that fails is tried again at its next turn: the lanes report a lost shard. */

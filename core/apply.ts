@@ -54,6 +54,9 @@ function applyRow(state: PartitionState, decided: Decided, row: Row): void {
     case 'refund':
     case 'postings':
     case 'capture':
+    case 'points.earn':
+    case 'points.redeem':
+    case 'points.expire':
       applyPosted(state, decided, row)
       return
     case 'hold':
@@ -149,7 +152,9 @@ function applyOpen(state: PartitionState, { from, fromSeq, amount }: Row): void 
   if (from.key !== key || state.accounts.has(name))
     violated('opened_once_and_in_order', { name, key: from.key, next: key })
   state.accountsOpened += 1
-  state.accounts.set(name, openedAccount(key, from.id, from.asset, from.normal, amount))
+  const account = openedAccount(key, from.id, from.asset, from.normal, amount)
+  state.accounts.set(name, account)
+  state.lots.add(account)
 }
 
 function applyChange(state: PartitionState, { facts }: Decided, { from, fromSeq, amount }: Row): void {

@@ -31,6 +31,8 @@ export const refusalNumbers = {
   coupon_minimum_not_met: 27,
   points_insufficient: 28,
   order_not_balanced: 29,
+  // 30 to 39 are left to transactions between partitions.
+  points_expired: 40,
 } as const
 
 export type Refusal = keyof typeof refusalNumbers

@@ -72,6 +72,26 @@ export interface Postings extends Given {
   readonly owner?: string | undefined
   readonly transfers: readonly Posting[]
 }
+/** Points that may be used to the end of a day: into the lot of that day. `asset` is the program, POINTS if omitted. */
+export interface EarnPoints extends Given {
+  readonly type: 'points.earn'
+  readonly owner: string
+  readonly amount: string
+  /** `YYYY-MM-DD`, or `YYYY-MM` for the last day of a month; compared as given. */
+  readonly expiresOn: string
+}
+/** Burns points, those that expire first first. */
+export interface RedeemPoints extends Given {
+  readonly type: 'points.redeem'
+  readonly owner: string
+  readonly amount: string
+}
+/** Burns what is left in the owner's lots of all programs whose day is over; the id begins with `!`. */
+export interface ExpirePoints {
+  readonly type: 'points.expire'
+  readonly id: string
+  readonly owner: string
+}
 /** Opens an account; the id begins with `!`. */
 export interface OpenAccount {
   readonly type: 'open'
@@ -99,6 +119,16 @@ export interface ExpireHolds {
   readonly account: string
 }
 
-export type TransactionCommand = Debit | Credit | Transfer | PlaceHold | Capture | Release | Refund | Postings
+export type TransactionCommand =
+  | Debit
+  | Credit
+  | Transfer
+  | PlaceHold
+  | Capture
+  | Release
+  | Refund
+  | Postings
+  | EarnPoints
+  | RedeemPoints
 export type TransactionType = TransactionCommand['type']
-export type Command = TransactionCommand | OpenAccount | ChangeAccount | ExpireHolds
+export type Command = TransactionCommand | ExpirePoints | OpenAccount | ChangeAccount | ExpireHolds

@@ -1,9 +1,11 @@
 // Deciding refunds: money goes back from the other side of an original, never more than is left of it.
+import type { Account } from './account.ts'
 import type { Refusal } from './code.ts'
 import type { Refund } from './command.ts'
 import { accountOf, referred } from './decide-hold.ts'
 import { accepted, type Decision, declined } from './decision.ts'
 import { Draft } from './draft.ts'
+import { givePointsBack, leftOf } from './give-back.ts'
 import type { IdKey } from './identity.ts'
 import { parseAmount } from './money.ts'
 import type { PartitionState, Received } from './partition.ts'
@@ -11,7 +13,7 @@ import type { Row, RowKind } from './row.ts'
 import type { Remembered } from './transaction.ts'
 
 /** Rows of an original that a refund turns round. What a final capture released beside them is not theirs. */
-const refundable: ReadonlySet<RowKind> = new Set<RowKind>(['debit', 'transfer', 'capture', 'postings'])
+const refundable: ReadonlySet<RowKind> = new Set<RowKind>(['debit', 'transfer', 'capture', 'postings', 'points.redeem'])
 
 export function decideRefund(
   state: Readonly<PartitionState>,
@@ -33,17 +35,55 @@ export function decideRefund(
   if (remembered === undefined || decided === undefined || decided.rows[0].code !== 0) {
     return declined(state, received, at, 'original_not_found')
   }
-  const transfers = decided.rows.filter(({ kind }) => refundable.has(kind))
-  const [first] = transfers
+  const [first, ...others] = decided.rows.filter(({ kind }) => refundable.has(kind))
   if (first === undefined) return declined(state, received, at, 'original_not_refundable')
-  if (first.from?.key !== account.key) return declined(state, received, at, 'original_not_found')
+  const transfers = [first, ...others] as const
+  if (!isParty(account, transfers)) return declined(state, received, at, 'original_not_found')
   const draft = new Draft(state)
-  const refusal =
-    first.kind === 'postings'
-      ? refundWhole(draft, transfers, remembered, given, link)
-      : refundPart(draft, first, remembered, given, link)
+  const refusal = refundOf(first.kind, draft, transfers, remembered, given, link, state.rules.dateOf(at))
   if (refusal !== undefined) return declined(state, received, at, refusal, draft.facts)
   return accepted(state, received, at, draft.rows())
+}
+
+/** Of one transfer, or of postings, the account that paid first; of points any of the lots that they were taken from. */
+const isParty = ({ key }: Readonly<Account>, transfers: readonly Row[]): boolean =>
+  transfers[0]?.kind === 'points.redeem'
+    ? transfers.some(({ from }) => from?.key === key)
+    : transfers[0]?.from?.key === key
+
+function refundOf(
+  kind: RowKind,
+  draft: Draft,
+  transfers: readonly [Row, ...Row[]],
+  remembered: Remembered,
+  given: bigint | undefined,
+  link: IdKey,
+  today: number,
+): Refusal | undefined {
+  switch (kind) {
+    case 'postings':
+      return refundWhole(draft, transfers, remembered, given, link)
+    case 'points.redeem':
+      return refundPoints(draft, transfers, remembered, given, link, today)
+    default:
+      return refundPart(draft, transfers[0], remembered, given, link)
+  }
+}
+
+/** Points in one or many parts, the lot that was taken from last first. */
+function refundPoints(
+  draft: Draft,
+  originals: readonly Row[],
+  { links }: Remembered,
+  given: bigint | undefined,
+  link: IdKey,
+  today: number,
+): Refusal | undefined {
+  let left = 0n
+  for (const original of originals) left += leftOf(original, links)
+  const amount = given ?? left
+  if (amount > left || left === 0n) return 'refund_exceeds_original'
+  return givePointsBack(draft, originals, links, amount, link, today)
 }
 
 /** One transfer, in one or many parts. */

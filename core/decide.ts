@@ -18,12 +18,15 @@
 //        refund                           original_not_found (unknown, declined), original_not_refundable (type),
 //                                         original_not_found (of another account), original_not_refundable (part of postings),
 //                                         refund_exceeds_original, then 3, 4, 9 and 10 for each transfer that goes back
+//        points.earn                      points_expired (the last day is over)
 //        change                           (version_mismatch stands before 3) account_not_empty
 //   9  insufficient_funds                 P3, of the side whose available amount the transfer lowers; never of the house
+//      points_insufficient                the same over the lots whose day is not over, frozen and closed ones left out
 //  10  amount_overflow                    of a balance or held amount after it
 import { firstDifference } from './compare.ts'
 import { decideChange, decideOpen } from './decide-account.ts'
 import { decideCapture, decideHold, decideRelease } from './decide-hold.ts'
+import { decideEarn, decideExpirePoints, decideRedeem } from './decide-points.ts'
 import { decideRefund } from './decide-refund.ts'
 import { decidePostings, decideTransfer } from './decide-transfer.ts'
 import { type Decision, nothing } from './decision.ts'
@@ -59,6 +62,12 @@ export function decide(state: Readonly<PartitionState>, received: Received, at: 
       return decideRefund(state, received, at, command)
     case 'postings':
       return decidePostings(state, received, at, command)
+    case 'points.earn':
+      return decideEarn(state, received, at, command)
+    case 'points.redeem':
+      return decideRedeem(state, received, at, command)
+    case 'points.expire':
+      return decideExpirePoints(state, received, at, command)
     case 'open':
       return decideOpen(state, received, at, command)
     case 'change':

@@ -4,11 +4,12 @@ import { type Account, type AccountRef, openedAccount } from './account.ts'
 import type { Asset } from './asset.ts'
 import type { Refusal } from './code.ts'
 import type { Posting } from './command.ts'
+import { opensAlways } from './house.ts'
 import { type IdKey, isHouse } from './identity.ts'
 import { violated } from './invariant.ts'
 import { type AmountRefusal, parseAmount } from './money.ts'
 import { accountKey, accountName, type PartitionState } from './partition.ts'
-import { accountRow, postedRow, type Row } from './row.ts'
+import { accountRow, type PostedKind, postedRow, type Row } from './row.ts'
 import type { Facts } from './transaction.ts'
 import { factsOfTransfer, refusalOfTransfer, type Sides } from './transfer.ts'
 
@@ -47,14 +48,28 @@ export class Draft {
   }
 
   /** One transfer, checked against and added to what the transaction has done so far. */
-  transfer(
-    kind: 'debit' | 'credit' | 'transfer' | 'postings',
-    leg: Posting,
-    assetGiven: string | undefined,
-  ): Refusal | undefined {
+  transfer(kind: PostedKind, leg: Posting, assetGiven: string | undefined): Refusal | undefined {
     const sides = this.sides(leg.from, leg.to, assetGiven, true)
     if (typeof sides === 'string') return sides
     return this.move(kind, sides, assetGiven, parseAmount(leg.amount, sides.from.asset.scale), undefined)
+  }
+
+  /**
+   * An amount of an asset from one account to another, as a command of several transfers books it: either side is opened where that may be,
+   * and the checks of `transfer` follow.
+   */
+  book(
+    kind: PostedKind,
+    fromId: string,
+    toId: string,
+    asset: Asset,
+    amount: bigint,
+    link?: IdKey,
+  ): Refusal | undefined {
+    const from = isHouse(fromId) ? this.cell(fromId, asset) : this.copy(fromId)
+    const to = isHouse(toId) ? this.cell(toId, asset) : (this.copy(toId) ?? this.autoOpened(toId, asset))
+    if (from === undefined || to === undefined) return 'account_not_found'
+    return this.move(kind, { from, to }, asset.code, amount, link)
   }
 
   /** `transfer` between accounts that a row of the journal names. */
@@ -73,7 +88,7 @@ export class Draft {
   }
 
   private move(
-    kind: 'debit' | 'credit' | 'transfer' | 'refund' | 'postings',
+    kind: PostedKind,
     sides: Sides,
     assetGiven: string | undefined,
     amount: bigint | AmountRefusal,
@@ -104,7 +119,12 @@ export class Draft {
   private cell(houseId: string, asset: Asset): Account | undefined {
     const name = accountName(houseId, asset.code)
     const cell = this.copy(name)
-    return cell === undefined && this.state.rules.houseAutoOpen ? this.open(name, houseId, asset) : cell
+    if (cell !== undefined) return cell
+    return this.state.rules.houseAutoOpen || opensAlways(houseId) ? this.open(name, houseId, asset) : undefined
+  }
+
+  private autoOpened(id: string, asset: Asset): Account | undefined {
+    return asset.autoOpen ? this.open(id, id, asset) : undefined
   }
 
   private copy(name: string): Account | undefined {

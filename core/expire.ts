@@ -4,6 +4,7 @@ import type { Account, AccountRef } from './account.ts'
 import { accountOf } from './decide-hold.ts'
 import { type Hold, OpenHolds } from './hold.ts'
 import { idKeyOf, isHouse, ownerOfAccount } from './identity.ts'
+import { earnedLotId } from './lots.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
 import { reservedRow } from './row.ts'
 import type { Decided } from './transaction.ts'
@@ -30,6 +31,11 @@ export function dueExpiries(state: Readonly<PartitionState>, received: Received,
       for (const { from, to, asset } of command.transfers) addSides(state, from, to, asset ?? command.asset, accounts)
       return onAccounts(state, accounts, at)
     }
+    case 'points.earn':
+      return onAccounts(state, accountsOfId(state, earnedLotId(command)), at)
+    case 'points.redeem':
+    case 'points.expire':
+      return onLots(state, command.owner, at)
     case 'capture':
     case 'release':
     case 'refund': {
@@ -52,6 +58,13 @@ export function dueExpiries(state: Readonly<PartitionState>, received: Received,
       return none
   }
 }
+
+const onLots = (state: Readonly<PartitionState>, owner: string, at: number): readonly Decided[] =>
+  onAccounts(
+    state,
+    (state.lots.allOf(owner) ?? []).map(({ account }) => account),
+    at,
+  )
 
 function onTransfer(
   state: Readonly<PartitionState>,

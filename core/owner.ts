@@ -1,6 +1,8 @@
 // Whose a command is: the owner places it in a partition and names its transaction. Nothing here looks at any state.
 import type { Command, Postings } from './command.ts'
+import { pointsAccounts } from './house.ts'
 import { isHouse, ownerOfAccount } from './identity.ts'
+import { earnedLotId } from './lots.ts'
 
 /** Owner of commands that name house accounts only. */
 export const houseOwner = 'house'
@@ -21,6 +23,10 @@ export function ownerOfCommand(command: Command): string {
       return ownerOfEither(command.from, command.to)
     case 'postings':
       return command.owner ?? nonHouseOwnersOf(command)[0] ?? houseOwner
+    case 'points.earn':
+    case 'points.redeem':
+    case 'points.expire':
+      return command.owner
     case 'capture':
     case 'release':
     case 'refund':
@@ -39,7 +45,31 @@ export function routingKeyOf(command: Command): string {
   return owner === houseOwner ? command.id : owner
 }
 
-/** The accounts that a command itself names, as written; one may come twice. */
+/** The owner among whose lots a command chooses; undefined: it looks at none but those that it names. */
+export function lotsOwnerOf(command: Command): string | undefined {
+  switch (command.type) {
+    case 'points.redeem':
+    case 'points.expire':
+      return command.owner
+    default:
+      return undefined
+  }
+}
+
+/** The id of another transaction of its owner that a command refers to: that of the hold, or of the original. */
+export function referredIdOf(command: Command): string | undefined {
+  switch (command.type) {
+    case 'capture':
+    case 'release':
+      return command.hold
+    case 'refund':
+      return command.of
+    default:
+      return undefined
+  }
+}
+
+/** The accounts that a command itself names, as written, and those of the house that it always needs; one may come twice. */
 export function accountIdsOf(command: Command): readonly string[] {
   switch (command.type) {
     case 'debit':
@@ -51,6 +81,12 @@ export function accountIdsOf(command: Command): readonly string[] {
       return [command.from, command.to]
     case 'postings':
       return command.transfers.flatMap(({ from, to }) => [from, to])
+    case 'points.earn':
+      return [pointsAccounts.issued, earnedLotId(command)]
+    case 'points.redeem':
+      return [pointsAccounts.redeemed]
+    case 'points.expire':
+      return [pointsAccounts.expired]
     case 'capture':
     case 'release':
     case 'refund':

@@ -5,6 +5,7 @@ import type { Account } from './account.ts'
 import type { Asset } from './asset.ts'
 import type { Command } from './command.ts'
 import { type IdKey, isHouse } from './identity.ts'
+import type { Lots } from './lots.ts'
 import type { Remembered } from './transaction.ts'
 
 export interface PartitionState {
@@ -17,6 +18,8 @@ export interface PartitionState {
   accountsOpened: number
   /** By `accountName`: resident accounts and cells. */
   readonly accounts: Map<string, Account>
+  /** Those of `accounts` that are lots, by owner. */
+  readonly lots: Lots
   /** Resident transactions by key: all of uncommitted batches, and those that were loaded. */
   readonly remembered: Map<IdKey, Remembered>
   readonly rules: Rules

@@ -19,6 +19,10 @@ export const rowKinds = {
   tombstone: 10,
   open: 11,
   change: 12,
+  // 13 to 39 are left to transactions between partitions.
+  'points.earn': 40,
+  'points.redeem': 41,
+  'points.expire': 42,
 } as const
 
 export type RowKind = keyof typeof rowKinds
@@ -49,9 +53,12 @@ export interface Row {
 
 // ---- rows of accounts as they stand ---------------------------------------------------------------------------------------------
 
+/** Kinds of rows that move a balance at once. */
+export type PostedKind = Exclude<RowKind, 'hold' | 'capture' | 'release' | 'expire' | 'tombstone' | 'open' | 'change'>
+
 /** A transfer posted at once: both sides are touched. */
 export const postedRow = (
-  kind: 'debit' | 'credit' | 'transfer' | 'refund' | 'postings',
+  kind: PostedKind,
   leg: number,
   amount: bigint,
   from: Readonly<Account>,

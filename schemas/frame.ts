@@ -32,6 +32,9 @@ const typeNumbers = {
   open: 9,
   change: 10,
   expire: 11,
+  'points.earn': 20,
+  'points.redeem': 21,
+  'points.expire': 22,
 } as const satisfies Record<Command['type'], number>
 
 type Field = string | number | boolean | null | undefined | readonly (readonly (string | null | undefined)[])[]
@@ -79,6 +82,15 @@ function pushFields(flat: Field[], c: Command): void {
         c.transfers.map((t) => [t.from, t.to, t.amount, t.asset]),
       )
       break
+    case 'points.earn':
+      flat.push(c.owner, c.amount, c.expiresOn)
+      break
+    case 'points.redeem':
+      flat.push(c.owner, c.amount)
+      break
+    case 'points.expire':
+      flat.push(c.owner)
+      return
     case 'open':
       flat.push(c.account, c.asset, c.overdraft, c.normal, c.metadata)
       return
@@ -178,6 +190,12 @@ function readCommand(r: Reader, type: number): Command {
       return withCommon(r, { type: 'refund', id, account: r.text(), of: r.text(), amount: r.maybeText() })
     case typeNumbers.postings:
       return withCommon(r, { type: 'postings', id, owner: r.maybeText(), transfers: postingsOf(r.next()) })
+    case typeNumbers['points.earn']:
+      return withCommon(r, { type: 'points.earn', id, owner: r.text(), amount: r.text(), expiresOn: r.text() })
+    case typeNumbers['points.redeem']:
+      return withCommon(r, { type: 'points.redeem', id, owner: r.text(), amount: r.text() })
+    case typeNumbers['points.expire']:
+      return { type: 'points.expire', id, owner: r.text() }
     case typeNumbers.open:
       return {
         type: 'open',

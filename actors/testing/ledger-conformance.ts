@@ -5,7 +5,18 @@ import type { Account } from '../../core/account.ts'
 import type { Asset } from '../../core/asset.ts'
 import type { Command } from '../../core/command.ts'
 import { type IdKey, idKeyOf } from '../../core/identity.ts'
-import { capture, change, credit, debit, hold, open, postings, refund, release } from '../../core/testing/commands.ts'
+import {
+  capture,
+  change,
+  credit,
+  debit,
+  earn,
+  hold,
+  open,
+  postings,
+  refund,
+  release,
+} from '../../core/testing/commands.ts'
 import type { Remembered } from '../../core/transaction.ts'
 import { isFault } from '../faults.ts'
 import type { Found, Ledger, Needs, PastIds } from '../ports.ts'
@@ -215,8 +226,8 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
     assert.ok(here !== undefined && there !== undefined && here !== there)
     const found = await second.ledger.load(
       new Map([
-        [here, { accounts: [], cells: ['house:gifts', 'house:none'], transactions: [] }],
-        [there, { accounts: [], cells: ['house:gifts'], transactions: [] }],
+        [here, { accounts: [], cells: ['house:gifts', 'house:none'], lotsOf: [], transactions: [] }],
+        [there, { accounts: [], cells: ['house:gifts'], lotsOf: [], transactions: [] }],
       ]),
     )
     const cells = (partition: number): unknown[] =>
@@ -228,6 +239,19 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
     assert.deepEqual(cells(there), [plainAccount(first.account(there, 'house:gifts|CNY'))])
   })
 
+  check('the lots of an owner come without being named, and nobody else has them', async ({ scribe, under }) => {
+    const first = await scribe()
+    await first.post(...opened)
+    const lots = ['2027-06', '2027-07-15'].map((expiresOn, i) => earn({ id: `e${i}`, expiresOn }))
+    await first.post(...lots, earn({ id: 'e3', owner: 'd' }))
+    const second = await scribe()
+    const { accounts } = await load(second.ledger, under, 'c', { lotsOf: ['c', 'nobody'] })
+    assert.deepEqual(accounts.map(({ id, balance }) => [id, balance]).sort(), [
+      ['c:points:2027-06', 100n],
+      ['c:points:2027-07-15', 100n],
+    ])
+  })
+
   check('a hold of the house comes back with its cell', async ({ scribe, under }) => {
     const first = await scribe()
     await first.post(...opened)
@@ -236,7 +260,7 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
     const second = await scribe()
     const partition = first.partitionOf(held)
     const found = await second.ledger.load(
-      new Map([[partition, { accounts: [], cells: ['house:gifts'], transactions: [] }]]),
+      new Map([[partition, { accounts: [], cells: ['house:gifts'], lotsOf: [], transactions: [] }]]),
     )
     assert.deepEqual((found.get(partition)?.accounts ?? []).map(plainAccount), [
       plainAccount(first.account(partition, 'house:gifts|CNY')),
@@ -363,7 +387,9 @@ const opened: readonly Command[] = [
 
 async function load(ledger: Ledger, under: LedgerUnderTest, owner: string, needs: Partial<Needs>): Promise<Found> {
   const partition = new Scribe(ledger, under.partitions, under.assets).partitionOf(credit({ account: `${owner}:cash` }))
-  const found = await ledger.load(new Map([[partition, { accounts: [], cells: [], transactions: [], ...needs }]]))
+  const found = await ledger.load(
+    new Map([[partition, { accounts: [], cells: [], lotsOf: [], transactions: [], ...needs }]]),
+  )
   return found.get(partition) ?? { accounts: [], transactions: [] }
 }
 

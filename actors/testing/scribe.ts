@@ -6,7 +6,7 @@ import type { Asset } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import { idKeyOf } from '../../core/identity.ts'
-import { ownerOfCommand, routingKeyOf } from '../../core/owner.ts'
+import { ownerOfCommand, referredIdOf, routingKeyOf } from '../../core/owner.ts'
 import { TupleWriter } from '../../schemas/journal-row.ts'
 import { Batch } from '../batch.ts'
 import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
@@ -66,7 +66,7 @@ export class Scribe {
     for (const [partition, list] of parts) {
       const received = list.map((command) => {
         const owner = ownerOfCommand(command)
-        const ref = 'hold' in command ? command.hold : 'of' in command ? command.of : undefined
+        const ref = referredIdOf(command)
         const refKey = ref === undefined ? undefined : idKeyOf(owner, ref)
         return { command, idKey: idKeyOf(owner, command.id), refKey, stampedAt: this.now, ticket: 0 }
       })

@@ -94,7 +94,12 @@ class Host {
 }
 
 test('any history is answered as one state with everything in memory does, the first time and ever after', async () => {
-  const reads = new PostgresReads({ urls: [url], shardOf: info.shardOf, assets: () => info.assets })
+  const reads = new PostgresReads({
+    urls: [url],
+    shardOf: info.shardOf,
+    assets: () => info.assets,
+    dateOf: calendarOf('UTC'),
+  })
   await fc.assert(
     fc.asyncProperty(
       fc.constant(0).chain(() => history(`-${++histories}`, { min: 60, max: 120 })),

@@ -1,7 +1,15 @@
 // Reads beside the actors: committed state only, straight from the shards. An answer to a client comes after its commit, so whoever was
 // answered finds his transaction here.
 import pg from 'pg'
-import type { AccountView, EntriesQuery, EntryView, Page, Reads, TransactionView } from '../../actors/reads.ts'
+import type {
+  AccountView,
+  EntriesQuery,
+  EntryView,
+  Page,
+  PointsView,
+  Reads,
+  TransactionView,
+} from '../../actors/reads.ts'
 import { partitionOf } from '../../actors/route.ts'
 import type { AccountStatus, Normal } from '../../core/account.ts'
 import type { Asset } from '../../core/asset.ts'
@@ -17,12 +25,15 @@ import { uuidText } from './copy.ts'
 import { entryView } from './entry-view.ts'
 import { faultOf } from './faults.ts'
 import { houseEntries } from './house-entries.ts'
+import { pointsView } from './points-view.ts'
 import { rememberedFrom, rowFrom, type StoredRow } from './stored-rows.ts'
 
 export interface PostgresReadsOptions {
   readonly urls: readonly string[]
   readonly shardOf: readonly number[]
   readonly assets: () => ReadonlyMap<string, Asset>
+  /** Days since 1970-01-01 of a time in the ledger's time zone. */
+  readonly dateOf: (atMs: number) => number
 }
 
 /** Connections per shard: reads are short, and the commits need the cores. */
@@ -116,6 +127,21 @@ export class PostgresReads implements Reads {
       query.limit,
       (view) => view.id,
     )
+  }
+
+  async points(owner: string): Promise<PointsView> {
+    const shard = this.shardOfOwner(owner)
+    const [clock, found] = await Promise.all([
+      this.ask<{ now_ms: string }>(shard, { name: 'now', text: `SELECT ${nowMs} AS now_ms`, values: [] }),
+      this.ask<StoredAccountView>(shard, {
+        name: 'points_of',
+        text: `${accountSelect} WHERE a.owner = $1 AND suanpan.lot_day(a.id) IS NOT NULL`,
+        values: [owner],
+      }),
+    ])
+    const now = Number(clock.rows[0]?.now_ms)
+    const accounts = found.rows.map((row) => this.view(row))
+    return pointsView(owner, accounts, this.options.assets(), this.options.dateOf, now)
   }
 
   private async houseAccounts(query: { after: string | undefined; limit: number }): Promise<Page<AccountView>> {
@@ -322,7 +348,11 @@ function becameOf(rows: readonly [Row, ...Row[]], links: readonly Row[]): Transa
   }
   const refunded = sum('refund')
   const refundable =
-    main.kind === 'debit' || main.kind === 'transfer' || main.kind === 'capture' || main.kind === 'postings'
+    main.kind === 'debit' ||
+    main.kind === 'transfer' ||
+    main.kind === 'capture' ||
+    main.kind === 'postings' ||
+    main.kind === 'points.redeem'
   if (!refundable) return { state: 'posted' }
   const whole = rows.filter((row) => row.kind === main.kind).reduce((total, row) => total + row.amount, 0n)
   const left = whole - refunded

@@ -8,7 +8,8 @@ import { comparePositions, type Position } from '../../actors/position.ts'
 import type { Account, AccountRef, AccountStatus } from '../../core/account.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
 import type { Hold } from '../../core/hold.ts'
-import type { IdKey } from '../../core/identity.ts'
+import { type IdKey, ownerOfAccount } from '../../core/identity.ts'
+import { lotNameOf } from '../../core/lots.ts'
 import type { Row } from '../../core/row.ts'
 import type { Decided, Remembered } from '../../core/transaction.ts'
 import { givenOf } from '../../schemas/detail.ts'
@@ -246,7 +247,7 @@ export class SimulatedShard {
   load(needs: ReadonlyMap<number, Needs>): Map<number, Found> {
     const found = new Map<number, Found>()
     for (const [partition, asked] of needs) {
-      const accounts = [...asked.accounts, ...asked.cells]
+      const accounts = [...new Set([...asked.accounts, ...asked.cells, ...this.lotIds(partition, asked.lotsOf)])]
         .flatMap((id) => this.byId.get(`${partition} ${id}`) ?? [])
         .map((one) => this.account(one))
       const keys = new Set([...asked.transactions, ...accounts.flatMap(({ holds }) => [...holds.keys()])])
@@ -257,6 +258,12 @@ export class SimulatedShard {
       found.set(partition, { accounts, transactions })
     }
     return found
+  }
+
+  private lotIds(partition: number, owners: readonly string[]): string[] {
+    if (owners.length === 0) return []
+    const ids = [...this.byId.values()].flatMap((accounts) => accounts.filter((one) => one.partition === partition))
+    return ids.map(({ id }) => id).filter((id) => lotNameOf(id) !== undefined && owners.includes(ownerOfAccount(id)))
   }
 
   private account(stored: StoredAccount): Account {

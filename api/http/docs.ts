@@ -12,6 +12,7 @@ import {
   AssetsAnswer,
   EntriesAnswer,
   HeadsAnswer,
+  PointsAnswer,
 } from '../../schemas/http/account.ts'
 import { BatchItemAnswer, ProblemAnswer, TransactionAnswer, TransactionViewAnswer } from '../../schemas/http/answer.ts'
 import { AnyTransactionBody, transactionBodies } from '../../schemas/http/transaction.ts'
@@ -52,6 +53,7 @@ const named = [
   AccountsAnswer,
   EntriesAnswer,
   HeadsAnswer,
+  PointsAnswer,
   AssetAnswer,
   AssetsAnswer,
   StatusAnswer,

@@ -231,7 +231,7 @@ test('references: 256 characters of any kind, but no U+0000 and no lone surrogat
 test('unknown types, and what is no object at all', () => {
   for (const type of [
     'disbursement',
-    'points.earn',
+    'points.expire',
     'coupon.claim',
     'order',
     'open',
@@ -277,4 +277,13 @@ test('postings: the owner is needed where there are two, and must be one of them
   refused({ id: 'p', type: 'postings', transfers, owner: 'c' }, 'invalid', 'owner')
   refused({ id: 'p', type: 'postings', transfers: transfers.slice(0, 1), owner: 'c' }, 'invalid', 'owner')
   accepted({ id: 'p', type: 'postings', transfers: transfers.slice(0, 1) })
+})
+
+test('points: the last day is a day or a month that exists, and the house has none', () => {
+  const earn = { id: 'e', type: 'points.earn', owner: 'c1', amount: '1', expiresOn: '2027-06' }
+  for (const expiresOn of ['2027-06', '2028-02-29', '9999-12']) accepted({ ...earn, expiresOn })
+  for (const expiresOn of ['2027-13', '2027-00', '2027-02-29', '0000-01', '2027-6'])
+    refused({ ...earn, expiresOn }, 'invalid', 'expiresOn')
+  refused({ ...earn, owner: 'house' }, 'invalid', 'owner')
+  refused({ id: 'r', type: 'points.redeem', owner: 'house', amount: '1' }, 'invalid', 'owner')
 })

@@ -19,6 +19,7 @@ import {
 } from '../../schemas/http/transaction.ts'
 import { checker } from './check.ts'
 import { metadataText } from './metadata.ts'
+import { policyReaders } from './normalise-policy.ts'
 import { invalid, Problem } from './problem.ts'
 
 /** A normalised command, or the problem that its sender made. `key`: the Idempotency-Key header as it was sent. */
@@ -31,7 +32,7 @@ export function readTransaction(body: unknown, key: string | undefined): Transac
 
 const notAnObject = invalid(undefined, 'A JSON object is expected.')
 
-type Reader = (body: unknown, key: string | undefined) => TransactionCommand | Problem
+export type Reader = (body: unknown, key: string | undefined) => TransactionCommand | Problem
 
 /** What every type has in common, checked and normalised. */
 interface Head {
@@ -43,7 +44,7 @@ interface Head {
   readonly metadata: string | undefined
 }
 
-function reader<Schema extends TSchema>(
+export function reader<Schema extends TSchema>(
   schema: Schema,
   build: (body: Static<Schema>, head: Head) => TransactionCommand | Problem,
 ): Reader {
@@ -98,7 +99,7 @@ const settlement = (head: Head): string => `house:settlement:${head.channel ?? '
 const normalized = (amount: string | undefined): string | undefined =>
   amount === undefined ? undefined : normalizeDecimal(amount)
 
-const readers: ReadonlyMap<string, Reader> = new Map<TransactionCommand['type'], Reader>([
+const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     'debit',
     reader(DebitBody, (body, head) => ({
@@ -189,6 +190,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<TransactionCommand['type'],
       })),
     })),
   ],
+  ...policyReaders(reader),
 ])
 
 const typeNames = [...readers.keys()].join(', ')

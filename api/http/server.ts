@@ -14,6 +14,7 @@ import { clientErrorHandler, errorHandler, type KnownRoute, type Log, notFoundHa
 import { EngineIntake } from './intake.ts'
 import { type HttpMetrics, httpMetrics } from './metrics.ts'
 import { opsRoutes } from './ops.ts'
+import { pointsRoutes } from './points.ts'
 import { requestIdOf } from './request-id.ts'
 import { slowLog } from './slow-log.ts'
 import { transactionRoutes } from './transactions.ts'
@@ -72,6 +73,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   transactionRoutes(app, engine, reads, intake)
   accountRoutes(app, engine, reads, intake)
   assetRoutes(app, engine, intake)
+  pointsRoutes(app, reads)
   opsRoutes(app, reads, intake, registry)
   await app.register(async (scope) => {
     const streamWindow = options.streamWindow ?? streamWindowDefault

@@ -7,6 +7,7 @@ import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import { commandTime, decide, dueExpiries } from '../../core/decide.ts'
 import { idKeyOf } from '../../core/identity.ts'
+import { Lots } from '../../core/lots.ts'
 import { formatMinor } from '../../core/money.ts'
 import { ownerOfCommand } from '../../core/owner.ts'
 import type { PartitionState, Received } from '../../core/partition.ts'
@@ -20,6 +21,7 @@ export class Model {
     pseq: 0,
     accountsOpened: 0,
     accounts: new Map(),
+    lots: new Lots(),
     remembered: new Map(),
     rules: {
       assets: new Map(builtInAssets.map((asset) => [asset.code, asset])),

@@ -4,11 +4,14 @@ import type {
   ChangeAccount,
   Credit,
   Debit,
+  EarnPoints,
   ExpireHolds,
+  ExpirePoints,
   OpenAccount,
   PlaceHold,
   Posting,
   Postings,
+  RedeemPoints,
   Refund,
   Release,
   Transfer,
@@ -98,5 +101,26 @@ export const expire = (given: Given<ExpireHolds> = {}): ExpireHolds => ({
   type: 'expire',
   id: '!e',
   account: 'c:cash',
+  ...given,
+})
+export const earn = (given: Given<EarnPoints> = {}): EarnPoints => ({
+  type: 'points.earn',
+  id: 'earn',
+  owner: 'c',
+  amount: '100',
+  expiresOn: '2027-06',
+  ...given,
+})
+export const redeem = (given: Given<RedeemPoints> = {}): RedeemPoints => ({
+  type: 'points.redeem',
+  id: 'redeem',
+  owner: 'c',
+  amount: '10',
+  ...given,
+})
+export const expirePoints = (given: Given<ExpirePoints> = {}): ExpirePoints => ({
+  type: 'points.expire',
+  id: '!pe',
+  owner: 'c',
   ...given,
 })

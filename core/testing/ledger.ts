@@ -7,8 +7,9 @@ import { refusalOf } from '../code.ts'
 import type { Command } from '../command.ts'
 import { type Decision, decide, dueExpiries } from '../decide.ts'
 import { idKeyOf } from '../identity.ts'
+import { Lots } from '../lots.ts'
 import { formatMinor } from '../money.ts'
-import { ownerOfCommand } from '../owner.ts'
+import { lotsOwnerOf, ownerOfCommand, referredIdOf } from '../owner.ts'
 import { accountKey, accountName, type PartitionState, type Received } from '../partition.ts'
 import type { Decided } from '../transaction.ts'
 
@@ -45,6 +46,7 @@ export class TestLedger {
       pseq: 0,
       accountsOpened: 0,
       accounts: new Map(),
+      lots: new Lots(),
       remembered: new Map(),
       rules: { assets, dateOf: calendarOf(timeZone), houseAutoOpen },
     }
@@ -61,6 +63,7 @@ export class TestLedger {
     account.status = status
     account.balance = balance
     this.state.accounts.set(accountName(id, asset), account)
+    this.state.lots.add(account)
     return this
   }
 
@@ -83,12 +86,9 @@ export class TestLedger {
 
   receive(command: Command): Received {
     const owner = ownerOfCommand(command)
-    const ref =
-      command.type === 'capture' || command.type === 'release'
-        ? command.hold
-        : command.type === 'refund'
-          ? command.of
-          : undefined
+    const ref = referredIdOf(command)
+    const lotsOwner = lotsOwnerOf(command)
+    if (lotsOwner !== undefined) this.state.lots.completed(lotsOwner)
     const refKey = ref === undefined ? undefined : idKeyOf(owner, ref)
     return { command, idKey: idKeyOf(owner, command.id), refKey, stampedAt: this.now }
   }
@@ -150,7 +150,8 @@ export const figuresOf = ({ balance, held, seq, asset }: Account): string =>
 
 /** All that deciding may look at, as comparable text. */
 export function snapshot(state: PartitionState): string {
-  const { rules: _rules, ...rest } = state
+  // The lots are accounts; which of them are known to be all there is the host's business.
+  const { rules: _rules, lots: _lots, ...rest } = state
   return comparable(rest)
 }
 

@@ -83,6 +83,53 @@ export const AccountsAnswer = Type.Object(
   { $id: 'Accounts', title: 'Accounts' },
 )
 
+export const PointsAnswer = Type.Object(
+  {
+    owner: Type.String(),
+    programs: Type.Array(
+      Type.Object({
+        program: Type.String({ description: "Code of the points' asset." }),
+        available: Type.String({ description: 'What could be redeemed now.' }),
+        lots: Type.Array(
+          Type.Object({
+            account: Type.String(),
+            expiresOn: Type.String({ format: 'date', description: 'Last day on which they may be used.' }),
+            balance: decimalOut,
+            available: decimalOut,
+            expired: Type.Boolean({ description: 'The last day is over.' }),
+          }),
+        ),
+      }),
+    ),
+    asOf: Type.String({ format: 'date-time' }),
+  },
+  {
+    $id: 'Points',
+    title: 'Points',
+    examples: [
+      {
+        owner: 'cust-42',
+        programs: [
+          {
+            program: 'POINTS',
+            available: '150',
+            lots: [
+              {
+                account: 'cust-42:points:2027-06',
+                expiresOn: '2027-06-30',
+                balance: '150',
+                available: '150',
+                expired: false,
+              },
+            ],
+          },
+        ],
+        asOf: '2026-03-01T12:00:00.000Z',
+      },
+    ],
+  },
+)
+
 const EntryAnswer = Type.Object({
   seq: Type.Integer(),
   at: Type.String({ format: 'date-time' }),

@@ -63,6 +63,15 @@ export const BusinessDate = Type.String({
   examples: ['2026-03-01'],
 })
 
+export const lastDayWords = `${businessDateWords}, or a month YYYY-MM for its last day`
+
+/** That the day exists is checked beside the schema. */
+export const LastDay = Type.String({
+  pattern: '^[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?$',
+  description: lastDayWords,
+  examples: ['2027-06-30'],
+})
+
 export const instantWords =
   'a time of RFC 3339 with Z or an offset, in the years 0001 to 9999, such as 2026-03-01T12:00:00.000Z'
 

@@ -13,8 +13,12 @@ const common = {
   metadata: Type.Optional(field.Metadata),
 }
 
-/** `debit` -> `Debit`: as the OpenAPI document names the schema. */
-const schemaName = (type: string): string => `${type.charAt(0).toUpperCase()}${type.slice(1)}`
+/** `debit` -> `Debit`, `points.earn` -> `PointsEarn`: as the OpenAPI document names the schema. */
+const schemaName = (type: string): string =>
+  type
+    .split('.')
+    .map((part) => `${part.charAt(0).toUpperCase()}${part.slice(1)}`)
+    .join('')
 
 const command = <Name extends string, Own extends TProperties>(name: Name, description: string, own: Own) =>
   Type.Object(
@@ -92,6 +96,18 @@ export const PostingsBody = command('postings', 'Many transfers, all or nothing.
   ),
 })
 
+export const EarnPointsBody = command(
+  'points.earn',
+  'Gives points that may be used to the end of a day. `asset` is the program, POINTS if omitted.',
+  { owner: field.Owner, amount: field.Amount, expiresOn: field.LastDay },
+)
+
+export const RedeemPointsBody = command(
+  'points.redeem',
+  'Takes points, those that expire first first. `asset` is the program, POINTS if omitted.',
+  { owner: field.Owner, amount: field.Amount },
+)
+
 /** By the value of `type`. */
 export const transactionBodies = {
   debit: DebitBody,
@@ -102,6 +118,8 @@ export const transactionBodies = {
   release: ReleaseBody,
   refund: RefundBody,
   postings: PostingsBody,
+  'points.earn': EarnPointsBody,
+  'points.redeem': RedeemPointsBody,
 } as const
 
 /** Any of them, as the OpenAPI document names it. */

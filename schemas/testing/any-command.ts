@@ -51,6 +51,14 @@ export const anyTransaction: fc.Arbitrary<TransactionCommand> = fc.oneof(
       maxLength: 64,
     }),
   }),
+  fc.record({
+    type: is('points.earn'),
+    ...common,
+    owner: word,
+    amount,
+    expiresOn: fc.constantFrom('2027-06', '2027-06-15'),
+  }),
+  fc.record({ type: is('points.redeem'), ...common, owner: word, amount }),
 )
 
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
@@ -79,4 +87,5 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: is('expire'), id: word, account }) },
+  { weight: 1, arbitrary: fc.record({ type: is('points.expire'), id: word, owner: word }) },
 )

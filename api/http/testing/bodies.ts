@@ -31,6 +31,8 @@ export const rightBodies: Readonly<Record<TransactionType, Json>> = {
       { from: 'c1:cash', to: 'c1:savings', amount: '2' },
     ],
   },
+  'points.earn': { ...common, type: 'points.earn', owner: 'c1', amount: '100', expiresOn: '2027-06' },
+  'points.redeem': { ...common, type: 'points.redeem', owner: 'c1', amount: '100' },
 }
 
 interface Property {

@@ -1,5 +1,13 @@
 // Reads without a database: what a test puts in, and what it makes fail.
-import type { AccountView, EntriesQuery, EntryView, Page, Reads, TransactionView } from '../../../actors/reads.ts'
+import type {
+  AccountView,
+  EntriesQuery,
+  EntryView,
+  Page,
+  PointsView,
+  Reads,
+  TransactionView,
+} from '../../../actors/reads.ts'
 
 export class FakeReads implements Reads {
   readonly accounts = new Map<string, AccountView>()
@@ -20,6 +28,11 @@ export class FakeReads implements Reads {
     this.ask({ owner, ...query })
     const items = [...this.accounts.values()].filter(({ id }) => id.startsWith(`${owner}:`))
     return { items, next: null }
+  }
+
+  async points(owner: string): Promise<PointsView> {
+    this.ask({ owner })
+    return { owner, programs: [], asOf: '2026-03-01T12:00:00.000Z' }
   }
 
   async transaction(owner: string, id: string): Promise<TransactionView | undefined> {
