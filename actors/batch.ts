@@ -2,6 +2,7 @@
 // told once it stands. Synchronous from the first decision to the last; nothing here leaves the thread before the commit.
 import { hash as digest } from 'node:crypto'
 import { apply } from '../core/apply.ts'
+import type { CatalogChange } from '../core/catalog.ts'
 import { refusalNumbers, refusalOf } from '../core/code.ts'
 import { commandTime, type Decision, decide, dueExpiries } from '../core/decide.ts'
 import type { IdKey } from '../core/identity.ts'
@@ -67,6 +68,7 @@ export class Batch {
   private readonly beforeDecide: ((received: Received) => void) | undefined
   private readonly parts: { part: Part; commit: PartitionCommit }[] = []
   private readonly details: Detail[] = []
+  private readonly catalog: { partition: number; change: CatalogChange }[] = []
   private readonly openings = new Map<number, Omit<AccountOpening, 'account'> & { hosted: Hosted; name: string }>()
   private readonly changed = new Map<number, { hosted: Hosted; name: string }>()
   private readonly holds = new Map<IdKey, { hosted: Hosted; accountName: string; accountKey: number; isNew: boolean }>()
@@ -196,7 +198,13 @@ export class Batch {
       // The late hold must find it when this memory is gone.
       if (row.kind === 'tombstone') hosted.seen.add(row.link)
     }
-    if (from === undefined) return
+    if (from === undefined) {
+      if (row.kind === 'catalog' && decided.command.type === 'catalog') {
+        const { version, kind, code, body } = decided.command
+        this.catalog.push({ partition: hosted.partition, change: { version, kind, code, body } })
+      }
+      return
+    }
     const name = accountName(from.id, from.asset.code)
     if (row.kind === 'open') {
       const account = hosted.state.accounts.get(name)
@@ -314,6 +322,7 @@ export class Batch {
         const cell = this.openings.has(key) ? undefined : hosted.cellsByKey.get(key)
         return cell === undefined ? [] : [{ ...cell }]
       }),
+      catalog: this.catalog,
     }
   }
 }
@@ -342,6 +351,8 @@ const simpleKinds: ReadonlySet<RowKind> = new Set<RowKind>([
   'postings',
   'points.earn',
   'points.redeem',
+  'coupon.issue',
+  'stock',
 ])
 const holdEndings: ReadonlySet<RowKind> = new Set<RowKind>(['capture', 'release', 'expire'])
 const saltBytes = 16

@@ -1,9 +1,29 @@
 // What the ways in (HTTP, CLI benchmarks, in-process users) see of the engine: commands in, answers out. Each command gets exactly one answer.
 import type { Asset } from '../core/asset.ts'
+import type { CatalogChange, CatalogKind } from '../core/catalog.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
+import type { PutOutcome } from './catalog-keeper.ts'
 
 export type { Answer } from '../schemas/answer.ts'
+export type { PutOutcome } from './catalog-keeper.ts'
+
+export interface EngineCatalog {
+  /**
+   * Makes a change durable and brings it to every partition; resolves when all have committed it, or after the deadline with those that have not
+   * (`pending`): they get it as soon as they can be reached. `check` is called with what stands just before the change is numbered; what it
+   * throws refuses the change.
+   */
+  put(
+    kind: CatalogKind,
+    code: string,
+    body: string,
+    check: (standing: CatalogChange | undefined) => void,
+  ): Promise<PutOutcome>
+  find(kind: CatalogKind, code: string): CatalogChange | undefined
+  /** By code. */
+  list(kind: CatalogKind): readonly CatalogChange[]
+}
 
 export interface Engine {
   /**
@@ -17,8 +37,8 @@ export interface Engine {
   postAll(commands: readonly Command[]): Promise<Answer[]>
   /** Every asset known now, by code. */
   assets(): ReadonlyMap<string, Asset>
-  /** Creates an asset durably and tells every worker before it resolves; `exists` with the present one if the code is taken. */
-  putAsset(asset: Asset): Promise<{ readonly outcome: 'created' | 'alike' | 'exists'; readonly asset: Asset }>
+  /** What every partition sees in order. */
+  readonly catalog: EngineCatalog
   /** May take traffic: every partition is hosted. */
   ready(): boolean
   /** Stops intake, drains, commits, releases the hosting lock. Bounded in time. */

@@ -1,5 +1,6 @@
 // One partition as its host holds it in memory. Dropped whole on any trouble and read again from the ledger.
 import type { Account } from '../core/account.ts'
+import { catalogAfter } from '../core/catalog.ts'
 import { Lots } from '../core/lots.ts'
 import type { PartitionState, Rules } from '../core/partition.ts'
 import { SeenIds } from './id-filter.ts'
@@ -37,6 +38,8 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
       accounts: new Map(),
       lots: new Lots(),
       remembered: new Map(),
+      catalog: catalogAfter(rules.assets, head.catalog.changes, head.catalog.version),
+      exhausted: new Set(),
       rules,
     },
     seen,

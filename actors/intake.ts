@@ -1,13 +1,13 @@
 // Where commands enter: stamps, routes by owner, and keeps each command until its answer came or its deadline passed. How it gets into the
 // mailbox, and there again, is the outbox's. Lives in the main thread.
 import type { Command } from '../core/command.ts'
-import { nonHouseOwnersOf, routingKeyOf } from '../core/owner.ts'
+import { nonHouseOwnersOf } from '../core/owner.ts'
 import { type Answer, instanceOf } from '../schemas/answer.ts'
 import { type ProblemCode, problemBody, problems } from '../schemas/problem.ts'
 import { Outbox, type Pending } from './outbox.ts'
 import type { Clock, MailboxWriter, Timers } from './ports.ts'
 import type { Position } from './position.ts'
-import { partitionOf } from './route.ts'
+import { partitionOfCommand } from './route.ts'
 
 export interface IntakeOptions {
   readonly partitions: number
@@ -85,7 +85,7 @@ export class Intake {
   }
 
   partitionOf(command: Command): number {
-    return partitionOf(routingKeyOf(command), this.options.partitions)
+    return partitionOfCommand(command, this.options.partitions)
   }
 
   /** The answers of one commit, as the gate let them out. */

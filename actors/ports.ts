@@ -1,5 +1,6 @@
 // What the actors need from the world, in their own words. Adapters implement these; the simulator implements them too.
 import type { Account, AccountStatus } from '../core/account.ts'
+import type { CatalogChange } from '../core/catalog.ts'
 import type { Hold } from '../core/hold.ts'
 import type { IdKey } from '../core/identity.ts'
 import type { Remembered } from '../core/transaction.ts'
@@ -102,6 +103,8 @@ export interface Head {
   readonly chain: Uint8Array
   /** Journal segment that the next commit writes to. */
   readonly segment: number
+  /** Number of the last change of the catalog that the partition has journaled, and what stands at it. */
+  readonly catalog: { readonly version: number; readonly changes: readonly CatalogChange[] }
 }
 
 export interface Needs {
@@ -181,6 +184,8 @@ export interface LaneCommit {
   readonly holds: readonly HoldChange[]
   /** House cells that were touched, as they stand after the batch (opened ones are in `openings`). */
   readonly cells: readonly Readonly<Account>[]
+  /** Changes of the catalog that partitions have journaled, in their order. */
+  readonly catalog: readonly { readonly partition: number; readonly change: CatalogChange }[]
 }
 
 /** The right to host: from a host that just died (the process still holds the hosting lock), or to go on after trouble of one's own. */

@@ -235,35 +235,6 @@ test('trouble with one shard closes intake for its partitions in that slot, unti
   assert.deepEqual(refused(), [false, false])
 })
 
-test('an asset is known to every thread when its announcement resolves, to one that is just starting too', async () => {
-  const { threads, supervisor, started, settle, host } = await given()
-  await started
-  host(0)
-  host(1)
-  let open: () => void = () => undefined
-  threads.gate = new Promise((resolve) => {
-    open = resolve
-  })
-  // The successor of slot 0 has its settings already, with the assets of before.
-  threads.last(0).end('gone')
-  await settle()
-  const asset = { code: 'GOLD', scale: 4, autoOpen: false }
-  let announced = false
-  const done = supervisor.announceAsset(asset).then(() => {
-    announced = true
-  })
-  await settle()
-  assert.deepEqual(threads.last(1).of('asset'), [{ kind: 'asset', asset }])
-  assert.equal(announced, false)
-  threads.last(1).say({ kind: 'knows_asset', code: 'GOLD' })
-  open()
-  await done
-  await settle()
-  const { told } = threads.last(0)
-  const [learned, hosting] = ['asset', 'host'].map((kind) => told.findIndex((message) => message.kind === kind))
-  assert.ok(learned !== undefined && hosting !== undefined && learned >= 0 && learned < hosting, JSON.stringify(told))
-})
-
 test('a segment that was opened is told to a thread that starts later', async () => {
   const { threads, supervisor, started, settle } = await given({ workers: 1 })
   await started

@@ -1,7 +1,6 @@
 // Keeps the worker threads alive: gives each partition to a slot, hosts again what a dead thread left, ends a thread that no longer answers.
 //
 //   slot: starting -> hosting -> (thread ends) -> starting ..
-import type { Asset } from '../core/asset.ts'
 import type { Intake } from './intake.ts'
 import type { CommitStats } from './lane.ts'
 import type { Clock, Thread, Threads, Timers } from './ports.ts'
@@ -44,7 +43,6 @@ interface Slot {
   thread: Thread | undefined
   /** Pings since the last pong. Counted, not timed: a process that was frozen has pongs lying there unread. */
   unanswered: number
-  knows: Map<string, () => void>
 }
 
 const restartFirstMs = 10
@@ -59,7 +57,6 @@ export class Supervisor {
   private readonly everHosted = new Set<number>()
   private readonly cancelPings: (() => void)[] = []
   private readonly segments = new Map<number, number>()
-  private readonly announced: Asset[] = []
   private stopping = false
   private allHosted: (() => void)[] = []
 
@@ -73,7 +70,6 @@ export class Supervisor {
       partitions: partitions.filter((partition) => partition % options.workers === number),
       thread: undefined,
       unanswered: 0,
-      knows: new Map(),
     }))
   }
 
@@ -96,22 +92,6 @@ export class Supervisor {
 
   utilizations(): readonly { slot: number; share: number }[] {
     return this.slots.map(({ number, thread }) => ({ slot: number, share: thread?.utilization() ?? 0 }))
-  }
-
-  /** Tells every worker of a new asset; resolves when all know it. A thread that starts meanwhile is told before it hosts. */
-  async announceAsset(asset: Asset): Promise<void> {
-    this.announced.push(asset)
-    await Promise.all(
-      this.slots.map(
-        (slot) =>
-          new Promise<void>((resolve) => {
-            if (slot.thread === undefined) return resolve()
-            slot.knows.set(asset.code, resolve)
-            void slot.thread.ended.then(() => resolve())
-            this.tell(slot, { kind: 'asset', asset })
-          }),
-      ),
-    )
   }
 
   switchSegment(shard: number, segment: number): void {
@@ -150,8 +130,6 @@ export class Supervisor {
         thread.onMessage((message: FromWorker) => this.hear(slot, message))
         void thread.ended.then((reason) => this.onEnd(slot, thread, reason))
         if (this.stopping) return thread.terminate()
-        // Its settings may be older than these.
-        for (const asset of this.announced) this.tell(slot, { kind: 'asset', asset })
         this.ports.news.threadStarted(slot.number, thread.id)
         await this.hostSlot(slot, thread, suspects)
         return
@@ -240,10 +218,6 @@ export class Supervisor {
         return
       case 'quarantined':
         news.quarantined(message.partition, message.position, message.id)
-        return
-      case 'knows_asset':
-        slot.knows.get(message.code)?.()
-        slot.knows.delete(message.code)
         return
       case 'pong':
         slot.unanswered = 0

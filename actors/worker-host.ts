@@ -1,5 +1,4 @@
 // What runs in a worker thread: one lane per shard, and the talk with the supervisor. No adapter is named here; the thread's entry brings them.
-import type { Asset } from '../core/asset.ts'
 import type { Received, Rules } from '../core/partition.ts'
 import { Lane, type LaneLimits } from './lane.ts'
 import type { Clock, Ledger, MailboxReader, Random, Timers } from './ports.ts'
@@ -23,17 +22,14 @@ export class WorkerHost {
   private readonly ports: WorkerHostPorts
   private readonly limits: LaneLimits
   private readonly rules: Rules
-  /** The same map that `rules` and the ledgers read. */
-  private readonly assets: Map<string, Asset>
   private readonly turns = new Turns()
   private readonly lanes = new Map<number, { lane: Lane; ledger: LaneLedger; ended: Promise<void> }>()
   private end: () => void = () => undefined
 
-  constructor(ports: WorkerHostPorts, limits: LaneLimits, rules: Rules, assets: Map<string, Asset>) {
+  constructor(ports: WorkerHostPorts, limits: LaneLimits, rules: Rules) {
     this.ports = ports
     this.limits = limits
     this.rules = rules
-    this.assets = assets
   }
 
   /** Resolves after `stop`, when every lane has committed what it took. */
@@ -54,10 +50,6 @@ export class WorkerHost {
         return
       case 'segments_closed':
         this.lanes.get(message.shard)?.ledger.segmentsClosed(message.upTo)
-        return
-      case 'asset':
-        this.assets.set(message.asset.code, message.asset)
-        this.ports.send({ kind: 'knows_asset', code: message.asset.code })
         return
       case 'ping':
         this.ports.send({ kind: 'pong', n: message.n })

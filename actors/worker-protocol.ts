@@ -1,5 +1,4 @@
 // What the supervisor and a worker thread say to each other. Plain data, so that structured clone loses nothing; errors are messages too.
-import type { Asset } from '../core/asset.ts'
 import type { CommitStats } from './lane.ts'
 import type { Position } from './position.ts'
 
@@ -13,7 +12,6 @@ export type ToWorker =
     }
   | { readonly kind: 'segment'; readonly shard: number; readonly segment: number }
   | { readonly kind: 'segments_closed'; readonly shard: number; readonly upTo: number }
-  | { readonly kind: 'asset'; readonly asset: Asset }
   | { readonly kind: 'ping'; readonly n: number }
   | { readonly kind: 'stop' }
 
@@ -32,7 +30,6 @@ export type FromWorker =
       readonly replayed: ArrayLike<number>
       readonly bodies: string
     }
-  | { readonly kind: 'knows_asset'; readonly code: string }
   | { readonly kind: 'pong'; readonly n: number }
   | {
       readonly kind: 'log'

@@ -1,6 +1,7 @@
 // The composition root of a process that hosts: joins Postgres, the memory mailbox and the worker threads into an Engine. The server and the
 // benchmarks start here.
 import { randomUUID } from 'node:crypto'
+import { CatalogKeeper } from '../actors/catalog-keeper.ts'
 import type { Engine } from '../actors/engine.ts'
 import { isFault } from '../actors/faults.ts'
 import { Intake } from '../actors/intake.ts'
@@ -9,7 +10,8 @@ import type { Reads } from '../actors/reads.ts'
 import { Supervisor } from '../actors/supervisor.ts'
 import { defaultMailboxLimits, MemoryMailbox } from '../adapters/memory/mailbox.ts'
 import { PiscinaThreads } from '../adapters/piscina/threads.ts'
-import { highestGeneration, openLedger, storeAsset } from '../adapters/postgres/catalog.ts'
+import { highestGeneration, openLedger } from '../adapters/postgres/catalog.ts'
+import { changesAfter, storeChange } from '../adapters/postgres/catalog-changes.ts'
 import { connect } from '../adapters/postgres/connect.ts'
 import { accountsWithDueHolds } from '../adapters/postgres/due-holds.ts'
 import { dueLots } from '../adapters/postgres/due-lots.ts'
@@ -18,6 +20,7 @@ import { PostgresReads } from '../adapters/postgres/reads.ts'
 import { keepSegments } from '../adapters/postgres/segments.ts'
 import { systemClock, systemTimers } from '../adapters/system/system.ts'
 import { calendarOf, dateText } from '../core/business-date.ts'
+import { assetsOfChange } from '../core/catalog.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
 
@@ -132,7 +135,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const threads = new PiscinaThreads(mailbox, () => ({
     processName,
     shardUrls: urls,
-    assets: [...assets.values()],
+    assets: info.firstAssets,
     timeZone: info.timeZone,
     houseAutoOpen: options.houseAutoOpen,
     mailboxGeneration: mailbox.generation,
@@ -174,6 +177,23 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   await supervisor.start()
   await supervisor.whenHosted()
   intake.accept(true)
+  const keeper = new CatalogKeeper(
+    {
+      store: {
+        append: (change) => storeChange(urls[0] ?? '', change),
+        after: (version, limit) => changesAfter(urls[0] ?? '', version, limit),
+      },
+      submit: (command, reply) => intake.submit(command, reply, true),
+      timers: systemTimers,
+      changed: ({ kind, code, body }) => {
+        for (const asset of assetsOfChange(kind, code, body)) assets.set(asset.code, asset)
+      },
+    },
+    info.partitions,
+    options.deadlineMs,
+    info.catalog,
+  )
+  keeper.start()
 
   for (const [shard, url] of urls.entries()) {
     background.every(everyMs.segments, () =>
@@ -196,19 +216,11 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     submit: (command, reply, waits) => intake.submit(command, reply, waits),
     postAll: (commands) => postAll(commands, intake),
     assets: () => assets,
-    putAsset: async (asset) => {
-      const known = assets.get(asset.code)
-      const stored = known ?? (await storeAsset(urls[0] ?? '', asset))
-      const alike = stored.scale === asset.scale && stored.autoOpen === asset.autoOpen
-      if (known === undefined) {
-        assets.set(stored.code, stored)
-        await supervisor.announceAsset(stored)
-      }
-      return { outcome: alike ? (known === undefined ? 'created' : 'alike') : 'exists', asset: stored }
-    },
+    catalog: keeper,
     ready: () => intake.isAccepting && supervisor.ready(),
     close: async () => {
       intake.accept(false)
+      keeper.stop()
       await background.stop()
       const until = systemClock.elapsed() + drainMs
       while (intake.waiting > 0 && systemClock.elapsed() < until) {

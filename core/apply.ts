@@ -1,7 +1,9 @@
 // Applies a decision to a partition's state: live right after `decide`, and in replay from the journal. Never refuses: what does not fit is
 // an InvariantViolation, and the memory is dropped. It computes every after-image a second time, by the kind of the row alone.
 import { type Account, type AccountRef, available, isCell, openedAccount } from './account.ts'
+import { applyCatalogChange } from './catalog.ts'
 import { noHolds, OpenHolds } from './hold.ts'
+import { campaignOfStock } from './house.ts'
 import { violated } from './invariant.ts'
 import { minorMax, minorMin } from './money.ts'
 import { accountKey, accountName, type PartitionState } from './partition.ts'
@@ -57,6 +59,8 @@ function applyRow(state: PartitionState, decided: Decided, row: Row): void {
     case 'points.earn':
     case 'points.redeem':
     case 'points.expire':
+    case 'coupon.issue':
+    case 'stock':
       applyPosted(state, decided, row)
       return
     case 'hold':
@@ -72,9 +76,32 @@ function applyRow(state: PartitionState, decided: Decided, row: Row): void {
     case 'change':
       applyChange(state, decided, row)
       return
+    case 'catalog':
+      applyCatalog(state, decided)
+      return
+    case 'stock.close':
+      if (decided.command.type !== 'stock') violated('stock_closes_by_its_command', { id: decided.command.id })
+      state.exhausted.add(decided.command.campaign)
+      return
     case 'tombstone':
       if (row.from !== undefined || row.to !== undefined || row.amount !== 0n) violated('tombstone_has_no_sides')
       return
+  }
+}
+
+function applyCatalog(state: PartitionState, { command }: Decided): void {
+  if (command.type !== 'catalog') violated('catalog_changes_by_its_command', { id: command.id })
+  applyCatalogChange(state.catalog, command)
+}
+
+/** What only a partition's own bookkeeping may lower stays at zero or above; and new stock may be claimed. */
+function stockMoved(state: PartitionState, { kind, from, to }: Row): void {
+  if (kind !== 'coupon.issue' && kind !== 'stock') return
+  for (const ref of [from, to]) {
+    const campaign = ref === undefined ? undefined : campaignOfStock(ref.id)
+    if (ref === undefined || campaign === undefined) continue
+    if (live(state, ref).balance < 0n) violated('stock_not_below_zero', { stock: ref.id })
+    if (ref === to) state.exhausted.delete(campaign)
   }
 }
 
@@ -90,6 +117,7 @@ function applyPosted(state: PartitionState, { at }: Decided, row: Row): void {
   moveTo(to, row.toSeq, to.balance + amount, row.toBalance, to.held, row.toHeld)
   if (from.held !== 0n) keepNextExpiry(from, at)
   if (to.held !== 0n) keepNextExpiry(to, at)
+  stockMoved(state, row)
 }
 
 function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided, row: Row): void {

@@ -1,6 +1,8 @@
 // What a client asks, as a normalised body: defaults of `to`, `from` and `final` filled, amounts as plain decimal strings without
 // trailing zeros, metadata as JSON with sorted keys. Two bodies are the same exactly if these commands are equal field by field.
 
+import type { CatalogChange } from './catalog.ts'
+
 /** Fields that every transaction may carry, in the order in which bodies are compared (after the type's own fields). */
 interface Given {
   /** The client's id of the transaction, or one that begins with `!` made at intake. */
@@ -92,6 +94,24 @@ export interface ExpirePoints {
   readonly id: string
   readonly owner: string
 }
+/** A change of what every partition sees in order (see `catalog.ts`), on its way to one of them; the id begins with `!`. */
+export interface ChangeCatalog extends CatalogChange {
+  readonly type: 'catalog'
+  readonly id: string
+  readonly partition: number
+  /** Of the ledger: a campaign's stock is split over them. */
+  readonly partitions: number
+}
+/** Moves a campaign's stock out of a partition or into it, or closes it there; the id begins with `!`. */
+export interface MoveStock {
+  readonly type: 'stock'
+  readonly id: string
+  readonly partition: number
+  readonly campaign: string
+  readonly action: 'recall' | 'grant' | 'close'
+  /** Coupons, of a grant. */
+  readonly amount?: number | undefined
+}
 /** Opens an account; the id begins with `!`. */
 export interface OpenAccount {
   readonly type: 'open'
@@ -131,4 +151,6 @@ export type TransactionCommand =
   | EarnPoints
   | RedeemPoints
 export type TransactionType = TransactionCommand['type']
-export type Command = TransactionCommand | ExpirePoints | OpenAccount | ChangeAccount | ExpireHolds
+/** What goes to a partition, whoever the owner is. */
+export type PartitionCommand = ChangeCatalog | MoveStock
+export type Command = TransactionCommand | PartitionCommand | ExpirePoints | OpenAccount | ChangeAccount | ExpireHolds

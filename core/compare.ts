@@ -16,6 +16,8 @@ const fields = {
   'points.earn': ['owner', 'amount', 'expiresOn', ...last],
   'points.redeem': ['owner', 'amount', ...last],
   'points.expire': ['owner'],
+  catalog: ['partition', 'version', 'kind', 'code', 'body'],
+  stock: ['partition', 'campaign', 'action', 'amount'],
   open: ['account', 'asset', 'overdraft', 'normal', 'metadata'],
   change: ['account', 'status', 'overdraft', 'ifVersion'],
   expire: ['account'],

@@ -15,7 +15,7 @@ export function decideOpen(
 ): Decision {
   const existing = state.accounts.get(accountName(command.account, command.asset))
   if (existing !== undefined) return { kind: 'exists', account: existing, alike: isAlike(existing, command) }
-  const asset = state.rules.assets.get(command.asset)
+  const asset = state.catalog.assets.get(command.asset)
   if (asset === undefined) return declined(state, received, at, 'asset_mismatch')
   const overdraft = parseAmount(command.overdraft, asset.scale)
   if (typeof overdraft === 'string') return declined(state, received, at, overdraft)

@@ -127,7 +127,7 @@ export function accountOf(
   { account, asset }: Capture | Release | Refund,
 ): Account | Refusal {
   if (!isHouse(account)) return state.accounts.get(account) ?? 'account_not_found'
-  if (asset === undefined || !state.rules.assets.has(asset)) return 'asset_mismatch'
+  if (asset === undefined || !state.catalog.assets.has(asset)) return 'asset_mismatch'
   return state.accounts.get(accountName(account, asset)) ?? 'account_not_found'
 }
 

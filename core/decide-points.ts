@@ -115,7 +115,7 @@ function usableOf({ account, lastDay }: Lot, today: number): bigint {
 
 /** The asset of a program; points are whatever the ledger counts in an asset that opens by itself. */
 const programOf = (state: Readonly<PartitionState>, given: string | undefined): Asset | undefined => {
-  const asset = state.rules.assets.get(given ?? pointsDefault)
+  const asset = state.catalog.assets.get(given ?? pointsDefault)
   return asset?.autoOpen === true ? asset : undefined
 }
 

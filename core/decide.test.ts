@@ -4,6 +4,7 @@ import { type Refusal, refusalNumbers } from './code.ts'
 import { commandTime, decide, dueExpiries } from './decide.ts'
 import { accountCases } from './testing/account-cases.ts'
 import type { Case } from './testing/case.ts'
+import { catalogCases } from './testing/catalog-cases.ts'
 import { change, debit, hold, open } from './testing/commands.ts'
 import { holdCases } from './testing/hold-cases.ts'
 import { figuresOf, outcomeOf, snapshot, startMs, TestLedger } from './testing/ledger.ts'
@@ -11,7 +12,14 @@ import { pointsCases } from './testing/points-cases.ts'
 import { refundCases } from './testing/refund-cases.ts'
 import { transferCases } from './testing/transfer-cases.ts'
 
-const all: readonly Case[] = [...transferCases, ...holdCases, ...refundCases, ...accountCases, ...pointsCases]
+const all: readonly Case[] = [
+  ...transferCases,
+  ...holdCases,
+  ...refundCases,
+  ...accountCases,
+  ...pointsCases,
+  ...catalogCases,
+]
 
 describe('decide', () => {
   for (const one of all) test(`${one.name} -> ${one.then}`, () => run(one))

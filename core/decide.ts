@@ -25,6 +25,7 @@
 //  10  amount_overflow                    of a balance or held amount after it
 import { firstDifference } from './compare.ts'
 import { decideChange, decideOpen } from './decide-account.ts'
+import { decideCatalog, decideStock } from './decide-catalog.ts'
 import { decideCapture, decideHold, decideRelease } from './decide-hold.ts'
 import { decideEarn, decideExpirePoints, decideRedeem } from './decide-points.ts'
 import { decideRefund } from './decide-refund.ts'
@@ -68,6 +69,10 @@ export function decide(state: Readonly<PartitionState>, received: Received, at: 
       return decideRedeem(state, received, at, command)
     case 'points.expire':
       return decideExpirePoints(state, received, at, command)
+    case 'catalog':
+      return decideCatalog(state, received, at, command)
+    case 'stock':
+      return decideStock(state, received, at, command)
     case 'open':
       return decideOpen(state, received, at, command)
     case 'change':

@@ -19,6 +19,8 @@ export type Decision =
   | { readonly kind: 'exists'; readonly account: Account; readonly alike: boolean }
   /** `change` with an `ifVersion` that is not the account's. Nothing is stored. */
   | { readonly kind: 'version_mismatch'; readonly account: Account }
+  /** A change of the catalog that is not the next one here: the version at which the partition stands. Nothing is stored. */
+  | { readonly kind: 'catalog_at'; readonly version: number }
   /** `expire`: the work was done by `dueExpiries` before. Nothing is stored. */
   | { readonly kind: 'nothing' }
 

@@ -32,7 +32,7 @@ export class Draft {
   sides(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): Sides | Refusal {
     const fromHouse = isHouse(fromId)
     const toHouse = isHouse(toId)
-    const given = assetGiven === undefined ? undefined : this.state.rules.assets.get(assetGiven)
+    const given = assetGiven === undefined ? undefined : this.state.catalog.assets.get(assetGiven)
     let from = fromHouse ? undefined : this.copy(fromId)
     if (!fromHouse && from === undefined) return 'account_not_found'
     let to = toHouse ? undefined : this.copy(toId)

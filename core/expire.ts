@@ -54,6 +54,9 @@ export function dueExpiries(state: Readonly<PartitionState>, received: Received,
     case 'change':
     case 'expire':
       return onAccounts(state, accountsOfId(state, command.account), at)
+    // No hold is ever placed on what they move.
+    case 'catalog':
+    case 'stock':
     case 'open':
       return none
   }
@@ -107,9 +110,11 @@ function addNamed({ accounts }: Readonly<PartitionState>, ref: AccountRef | unde
 }
 
 /** The account; of a house id, which comes here without an asset, all its cells. */
-function accountsOfId({ accounts, rules }: Readonly<PartitionState>, accountId: string): readonly Account[] {
+function accountsOfId({ accounts, catalog }: Readonly<PartitionState>, accountId: string): readonly Account[] {
   const found: Account[] = []
-  const names = isHouse(accountId) ? [...rules.assets.keys()].map((code) => accountName(accountId, code)) : [accountId]
+  const names = isHouse(accountId)
+    ? [...catalog.assets.keys()].map((code) => accountName(accountId, code))
+    : [accountId]
   for (const name of names) {
     const account = accounts.get(name)
     if (account !== undefined) found.push(account)

@@ -8,5 +8,24 @@ export const pointsAccounts = {
   expired: 'house:points:expired',
 } as const
 
+/** In the asset `COUPON.<campaign>`. Issued, in stock, on its way, at customers and redeemed sum up to nothing. */
+export const couponAccounts = (campaign: string) =>
+  ({
+    /** Minus all that were ever issued. */
+    issued: `house:coupon:${campaign}:issued`,
+    /** What may still be claimed: one cell a partition, the sum is the campaign's stock. Never below zero. */
+    stock: `house:coupon:${campaign}:stock`,
+    /** Stock between two partitions. */
+    moving: `house:coupon:${campaign}:moving`,
+    redeemed: `house:coupon:${campaign}:redeemed`,
+    /** The other side of the quota accounts: minus all that were ever claimed. */
+    claimed: `house:coupon:${campaign}:claimed`,
+  }) as const
+
+/** `SPRING` of `house:coupon:SPRING:stock`; undefined: it is no stock. */
+export const campaignOfStock = (houseId: string): string | undefined =>
+  houseId.startsWith('house:coupon:') && houseId.endsWith(':stock') ? houseId.slice(13, -6) : undefined
+
 /** The engine's own accounts open by themselves in every partition, whatever HOUSE_AUTO_OPEN says: nobody could name them all beforehand. */
-export const opensAlways = (houseId: string): boolean => houseId.startsWith('house:points:')
+export const opensAlways = (houseId: string): boolean =>
+  houseId.startsWith('house:points:') || houseId.startsWith('house:coupon:')

@@ -1,6 +1,6 @@
 // Whose a command is: the owner places it in a partition and names its transaction. Nothing here looks at any state.
 import type { Command, Postings } from './command.ts'
-import { pointsAccounts } from './house.ts'
+import { couponAccounts, pointsAccounts } from './house.ts'
 import { isHouse, ownerOfAccount } from './identity.ts'
 import { earnedLotId } from './lots.ts'
 
@@ -27,6 +27,9 @@ export function ownerOfCommand(command: Command): string {
     case 'points.redeem':
     case 'points.expire':
       return command.owner
+    case 'catalog':
+    case 'stock':
+      return houseOwner
     case 'capture':
     case 'release':
     case 'refund':
@@ -87,6 +90,15 @@ export function accountIdsOf(command: Command): readonly string[] {
       return [pointsAccounts.redeemed]
     case 'points.expire':
       return [pointsAccounts.expired]
+    case 'catalog': {
+      if (command.kind !== 'campaign') return []
+      const { issued, stock } = couponAccounts(command.code)
+      return [issued, stock]
+    }
+    case 'stock': {
+      const { stock, moving } = couponAccounts(command.campaign)
+      return [stock, moving]
+    }
     case 'capture':
     case 'release':
     case 'refund':

@@ -3,6 +3,7 @@
 // does not exist.
 import type { Account } from './account.ts'
 import type { Asset } from './asset.ts'
+import type { Catalog } from './catalog.ts'
 import type { Command } from './command.ts'
 import { type IdKey, isHouse } from './identity.ts'
 import type { Lots } from './lots.ts'
@@ -22,11 +23,16 @@ export interface PartitionState {
   readonly lots: Lots
   /** Resident transactions by key: all of uncommitted batches, and those that were loaded. */
   readonly remembered: Map<IdKey, Remembered>
+  /** As of the last change that the partition has journaled. */
+  readonly catalog: Catalog
+  /** Campaigns of which nothing is left in any partition. Forgotten with the memory: then it is asked again. */
+  readonly exhausted: Set<string>
   readonly rules: Rules
 }
 
 /** What is the same for all partitions of a ledger. */
 export interface Rules {
+  /** Before the first change of the catalog. */
   readonly assets: ReadonlyMap<string, Asset>
   /** Business date of a time in the ledger's time zone: days since 1970-01-01. */
   readonly dateOf: (atMs: number) => number

@@ -178,6 +178,9 @@ function play(
 // The runner prints no causes.
 fc.configureGlobal({ includeErrorInReport: true })
 
+/** Kinds that come of a catalog: see `policy.test.ts`. */
+const elsewhere: ReadonlySet<string> = new Set(['catalog', 'coupon.issue', 'stock', 'stock.close'])
+
 const check = (runs: number, property: (steps: readonly Step[]) => void) =>
   fc.assert(fc.property(history, property), { numRuns: runs })
 
@@ -192,7 +195,7 @@ test('the histories are not empty talk: every kind of row and most refusals occu
       for (const { kind, code } of rows) if (code === 0) kinds.set(`row ${kind}`, (kinds.get(`row ${kind}`) ?? 0) + 1)
     })
   })
-  for (const kind of Object.keys(rowKinds))
+  for (const kind of Object.keys(rowKinds).filter((one) => !elsewhere.has(one)))
     assert.ok((kinds.get(`row ${kind}`) ?? 0) > 5, `${kind}: ${kinds.get(`row ${kind}`)}`)
   for (const type of ['capture', 'refund', 'hold', 'postings'])
     assert.ok((kinds.get(type) ?? 0) > 50, `${type}: ${kinds.get(type)}`)

@@ -23,6 +23,13 @@ export const rowKinds = {
   'points.earn': 40,
   'points.redeem': 41,
   'points.expire': 42,
+  /** The next change of the catalog, no sides; of a campaign the rows of its new stock follow. */
+  catalog: 43,
+  'coupon.issue': 44,
+  /** Stock of a campaign that leaves or comes into the partition. */
+  stock: 45,
+  /** Nothing of a campaign's stock is left anywhere, no sides. */
+  'stock.close': 46,
 } as const
 
 export type RowKind = keyof typeof rowKinds

@@ -59,6 +59,8 @@ export function answerTo(decision: Decision, command: Command, nowMs: number): A
           instance: instanceOf(command),
         }),
       }
+    case 'catalog_at':
+      return { http: 200, replayed: false, body: versionBody(decision.version) }
     case 'nothing':
       return { http: 200, replayed: false, body: '{}' }
   }
@@ -67,7 +69,9 @@ export function answerTo(decision: Decision, command: Command, nowMs: number): A
 function decidedAnswer(decided: Decided, replayed: boolean): Answer {
   const refusal = refusalOf(decided.rows[0].code)
   if (refusal !== undefined) return declinedAnswer(refusal, decided, replayed)
-  const { type } = decided.command
+  const { command } = decided
+  const { type } = command
+  if (type === 'catalog') return { http: replayed ? 200 : 201, replayed, body: versionBody(command.version) }
   const body = type === 'open' || type === 'change' ? changedAccountBody(decided) : transactionBody(decided)
   // An account's change is a resource again each time; only its opening creates one.
   return { http: replayed || type === 'change' ? 200 : 201, replayed, body }
@@ -79,6 +83,9 @@ export function transactionBody(decided: Decided): string {
   const status = command.type === 'hold' ? 'pending' : 'posted'
   return `{"id":"${command.id}","type":"${command.type}","status":"${status}","at":"${timeText(decided.at)}","businessDate":"${cachedDateText(decided.date)}","accounts":[${accountsText(decided.rows)}]}`
 }
+
+/** At which version of the catalog a partition stands. */
+const versionBody = (version: number): string => `{"version":${version}}`
 
 /** The accounts that were touched, in order of appearance, each as it stands after the transaction; house accounts are left out. */
 function accountsText(rows: readonly Row[]): string {

@@ -31,7 +31,7 @@ test('a frame gives back the commands that went in, each with its ticket and its
     }),
     { numRuns: 500 },
   )
-  assert.equal(types.size, 14)
+  assert.equal(types.size, 16)
 })
 
 test('the bytes of a frame are its own: the next one does not change them', () => {

@@ -7,7 +7,8 @@
 // strings is native work for JSON.parse and a loop in JavaScript for MessagePack: 0.9 against 1.6 us a command for both ways, and 1 kB less
 // garbage (docs/decisions/005-frames.md).
 import { Decoder, Encoder } from '@msgpack/msgpack'
-import type { Command, Posting } from '../core/command.ts'
+import type { CatalogKind } from '../core/catalog.ts'
+import type { Command, MoveStock, Posting } from '../core/command.ts'
 
 const frameVersion = 2
 
@@ -35,6 +36,8 @@ const typeNumbers = {
   'points.earn': 20,
   'points.redeem': 21,
   'points.expire': 22,
+  catalog: 23,
+  stock: 24,
 } as const satisfies Record<Command['type'], number>
 
 type Field = string | number | boolean | null | undefined | readonly (readonly (string | null | undefined)[])[]
@@ -90,6 +93,12 @@ function pushFields(flat: Field[], c: Command): void {
       break
     case 'points.expire':
       flat.push(c.owner)
+      return
+    case 'catalog':
+      flat.push(c.partition, c.partitions, c.version, c.kind, c.code, c.body)
+      return
+    case 'stock':
+      flat.push(c.partition, c.campaign, c.action, c.amount)
       return
     case 'open':
       flat.push(c.account, c.asset, c.overdraft, c.normal, c.metadata)
@@ -151,6 +160,10 @@ class Reader {
     return (this.flat[this.at++] as string | null) ?? undefined
   }
 
+  number(): number {
+    return this.flat[this.at++] as number
+  }
+
   maybeNumber(): number | undefined {
     return (this.flat[this.at++] as number | null) ?? undefined
   }
@@ -196,6 +209,26 @@ function readCommand(r: Reader, type: number): Command {
       return withCommon(r, { type: 'points.redeem', id, owner: r.text(), amount: r.text() })
     case typeNumbers['points.expire']:
       return { type: 'points.expire', id, owner: r.text() }
+    case typeNumbers.catalog:
+      return {
+        type: 'catalog',
+        id,
+        partition: r.number(),
+        partitions: r.number(),
+        version: r.number(),
+        kind: r.text() as CatalogKind,
+        code: r.text(),
+        body: r.text(),
+      }
+    case typeNumbers.stock:
+      return {
+        type: 'stock',
+        id,
+        partition: r.number(),
+        campaign: r.text(),
+        action: r.text() as MoveStock['action'],
+        amount: r.maybeNumber(),
+      }
     case typeNumbers.open:
       return {
         type: 'open',

@@ -15,6 +15,8 @@ export type TransportCode =
   | 'id_conflict'
   | 'account_exists'
   | 'asset_exists'
+  | 'campaign_conflict'
+  | 'catalog_full'
   | 'version_mismatch'
   | 'overloaded'
   | 'across_owners_not_supported'
@@ -84,6 +86,18 @@ export const problems = {
   id_conflict: { http: 409, title: 'The id was used with another body.', retryable: false, effect: 'none' },
   account_exists: { http: 409, title: 'The account exists with other properties.', retryable: false, effect: 'none' },
   asset_exists: { http: 409, title: 'The asset exists with other properties.', retryable: false, effect: 'none' },
+  campaign_conflict: {
+    http: 409,
+    title: 'The campaign cannot be changed so.',
+    retryable: false,
+    effect: 'none',
+  },
+  catalog_full: {
+    http: 409,
+    title: 'There are as many assets, programs and campaigns as the catalog holds.',
+    retryable: false,
+    effect: 'none',
+  },
   version_mismatch: { http: 412, title: 'The account has another version.', retryable: false, effect: 'none' },
   overloaded: { http: 429, title: 'The mailbox is full; nothing was accepted.', retryable: true, effect: 'none' },
   across_owners_not_supported: {

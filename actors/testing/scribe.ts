@@ -6,13 +6,13 @@ import type { Asset } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import { idKeyOf } from '../../core/identity.ts'
-import { ownerOfCommand, referredIdOf, routingKeyOf } from '../../core/owner.ts'
+import { ownerOfCommand, referredIdOf } from '../../core/owner.ts'
 import { TupleWriter } from '../../schemas/journal-row.ts'
 import { Batch } from '../batch.ts'
 import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
 import type { Claim, Head, LaneCommit, Ledger } from '../ports.ts'
 import type { Position } from '../position.ts'
-import { partitionOf } from '../route.ts'
+import { partitionOfCommand } from '../route.ts'
 
 /** All that it ever decided stays in memory: it hosts from the first commit of a ledger on, or decides only what needs nothing of the past. */
 export class Scribe {
@@ -51,7 +51,7 @@ export class Scribe {
   }
 
   partitionOf(command: Command): number {
-    return partitionOf(routingKeyOf(command), this.partitions)
+    return partitionOfCommand(command, this.partitions)
   }
 
   /** Decides them as one batch; what it gives back is yet to be committed. */

@@ -14,6 +14,7 @@ export interface WorkerSettings {
   /** Names this process in `pg_stat_activity` and in the journal. */
   readonly processName: string
   readonly shardUrls: readonly string[]
+  /** Before the first change of the catalog; the partitions know those that came since. */
   readonly assets: readonly Asset[]
   readonly timeZone: string
   readonly houseAutoOpen: boolean
@@ -57,7 +58,6 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
       residentsMax: settings.residentsMax,
     },
     rules,
-    assets,
   )
   control.on('message', (message: ToWorker) => host.hear(message))
   control.postMessage({ kind: 'started', threadId })

@@ -5,6 +5,8 @@ import type pg from 'pg'
 import { TerminalFault } from '../../actors/faults.ts'
 import { ownerHashName } from '../../actors/route.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
+import type { CatalogChange } from '../../core/catalog.ts'
+import { currentChanges } from './catalog-changes.ts'
 import { connect, faulting, shownUrl } from './connect.ts'
 import { migrate } from './migrate.ts'
 
@@ -22,6 +24,10 @@ export interface LedgerInfo {
   /** Shard number of each partition; the index is the partition. */
   readonly shardOf: readonly number[]
   readonly assets: ReadonlyMap<string, Asset>
+  /** Those of before the first change of the catalog: what every partition starts from. */
+  readonly firstAssets: readonly Asset[]
+  /** What stands in the catalog, in the order of versions. */
+  readonly catalog: readonly CatalogChange[]
   readonly created: boolean
 }
 
@@ -70,15 +76,22 @@ async function openOn(
       `the ledger has a shard ${missing}, but only ${urls.length} database URLs are given`,
     )
   }
-  const assets = await catalog.query<{ code: string; scale: number; auto_open: boolean }>(
-    'SELECT code, scale, auto_open FROM suanpan.asset ORDER BY code',
+  const assets = await catalog.query<{ code: string; scale: number; auto_open: boolean; version: string }>(
+    'SELECT code, scale, auto_open, version FROM suanpan.asset ORDER BY code',
   )
+  const assetFrom = ({ code, scale, auto_open }: (typeof assets.rows)[number]): Asset => ({
+    code,
+    scale,
+    autoOpen: auto_open,
+  })
   return {
     id: info.id,
     partitions: info.partitions,
     timeZone: info.time_zone,
     shardOf,
-    assets: new Map(assets.rows.map(({ code, scale, auto_open }) => [code, { code, scale, autoOpen: auto_open }])),
+    assets: new Map(assets.rows.map((row) => [row.code, assetFrom(row)])),
+    firstAssets: assets.rows.filter(({ version }) => version === '0').map(assetFrom),
+    catalog: await currentChanges(catalog),
     created,
   }
 }
@@ -212,27 +225,6 @@ function checkWhole(
     )
   }
   return catalog
-}
-
-/** Inserts an asset if its code is free; returns what stands there now. */
-export async function storeAsset(catalogUrl: string, asset: Asset): Promise<Asset> {
-  return await faulting(async () => {
-    const client = await connect(catalogUrl, { name: 'suanpan catalog' })
-    try {
-      await client.query(
-        'INSERT INTO suanpan.asset (code, scale, auto_open) VALUES ($1, $2, $3) ON CONFLICT (code) DO NOTHING',
-        [asset.code, asset.scale, asset.autoOpen],
-      )
-      const { rows } = await client.query<{ scale: number; auto_open: boolean }>(
-        'SELECT scale, auto_open FROM suanpan.asset WHERE code = $1',
-        [asset.code],
-      )
-      const [row] = rows
-      return { code: asset.code, scale: row?.scale ?? asset.scale, autoOpen: row?.auto_open ?? asset.autoOpen }
-    } finally {
-      await client.end()
-    }
-  })
 }
 
 /** Highest mailbox generation that any partition has consumed from. */

@@ -148,8 +148,31 @@ function updatesOf(commit: LaneCommit): string[] {
   if (ended.length > 0) {
     updates.push(`DELETE FROM suanpan.hold WHERE id_key = ANY (${uuids(ended.map(({ idKey }) => idKey))})`)
   }
+  if (commit.catalog.length > 0) updates.push(...catalogUpdates(commit.catalog))
   return updates
 }
+
+/** Every partition of the shard brings the same change: the first one stores it. */
+const catalogUpdates = (catalog: LaneCommit['catalog']): string[] => [
+  `INSERT INTO suanpan.catalog_change (version, kind, code, body)
+   SELECT DISTINCT u.version, u.kind, u.code, convert_from(u.body, 'UTF8') FROM unnest(${[
+     numbers(
+       'bigint',
+       catalog.map(({ change }) => change.version),
+     ),
+     plainTexts(catalog.map(({ change }) => change.kind)),
+     plainTexts(catalog.map(({ change }) => change.code)),
+     byteas(catalog.map(({ change }) => Buffer.from(change.body))),
+   ].join(',')}) AS u(version, kind, code, body) ORDER BY 1 ON CONFLICT DO NOTHING`,
+  `INSERT INTO suanpan.partition_catalog (partition, version)
+   SELECT u.partition, max(u.version) FROM unnest(${numbers(
+     'smallint',
+     catalog.map(({ partition }) => partition),
+   )},${numbers(
+     'bigint',
+     catalog.map(({ change }) => change.version),
+   )}) AS u(partition, version) GROUP BY 1 ON CONFLICT (partition) DO UPDATE SET version = excluded.version`,
+]
 
 const cellUpdate = (cells: readonly Readonly<Account>[]): string =>
   `UPDATE suanpan.cell c SET balance = u.balance, held = u.held, seq = u.seq FROM unnest(${[

@@ -3,6 +3,7 @@
 import type pg from 'pg'
 import type { Claim, Found, Head, LaneCommit, Ledger, Needs, PastIds } from '../../actors/ports.ts'
 import type { Asset } from '../../core/asset.ts'
+import { assetsOfChange, type CatalogChange } from '../../core/catalog.ts'
 import { violated } from '../../core/invariant.ts'
 import { runCommit } from './commit.ts'
 import { connect, destroy, faulting, within } from './connect.ts'
@@ -28,9 +29,11 @@ export class PostgresLedger implements Ledger {
   private host = ''
   private connections = 0
   private openSegments: number[] = []
+  private readonly assets: Map<string, Asset>
 
   constructor(options: PostgresLedgerOptions) {
     this.options = options
+    this.assets = new Map(options.assets)
   }
 
   async takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]> {
@@ -41,6 +44,7 @@ export class PostgresLedger implements Ledger {
         'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL ORDER BY segment',
       )
       this.openSegments = rows.map(({ segment }) => segment)
+      for (const { catalog } of heads) this.learn(catalog.changes)
       return heads
     })
   }
@@ -62,7 +66,7 @@ export class PostgresLedger implements Ledger {
         // Few keys out of tables of any size: index reads are right whatever the statistics say, and they are missing on a fresh segment.
         settings: { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' },
       })
-      return await within(commitMs, 'loading', loadFound(this.reader, needs, this.openSegments, this.options.assets))
+      return await within(commitMs, 'loading', loadFound(this.reader, needs, this.openSegments, this.assets))
     } catch (error) {
       this.drop()
       throw faultOf(error)
@@ -72,6 +76,8 @@ export class PostgresLedger implements Ledger {
   async commit(commit: LaneCommit): Promise<void> {
     const { writer } = this
     if (writer === undefined) return violated('a lane commits only after it has taken over')
+    // Accounts of a new asset are loaded from the commit on that brings it, not before.
+    this.learn(commit.catalog.map(({ change }) => change))
     try {
       await within(commitMs, 'committing', runCommit(writer, this.host, commit))
     } catch (error) {
@@ -81,6 +87,11 @@ export class PostgresLedger implements Ledger {
     for (const { nextSegment } of commit.partitions) {
       if (!this.openSegments.includes(nextSegment)) this.openSegments.push(nextSegment)
     }
+  }
+
+  private learn(changes: readonly CatalogChange[]): void {
+    for (const { kind, code, body } of changes)
+      for (const asset of assetsOfChange(kind, code, body)) this.assets.set(asset.code, asset)
   }
 
   /** Closed segments need no probe any more: their sums stand in the account rows. */

@@ -48,6 +48,8 @@ export class PartitionReplay {
   rows = 0
   transactions = 0
   opened = 0
+  /** Changes of the catalog. */
+  catalog = 0
   private readonly debitNormal: ReadonlySet<bigint>
 
   constructor(partition: number, debitNormal: ReadonlySet<bigint>) {
@@ -106,6 +108,10 @@ export class PartitionReplay {
         return
       }
       case 'tombstone':
+      case 'stock.close':
+        return
+      case 'catalog':
+        this.catalog++
         return
       case 'hold':
         this.side(pseq, from, 0n, amount)

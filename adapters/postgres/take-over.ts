@@ -3,6 +3,7 @@
 import type pg from 'pg'
 import { TerminalFault } from '../../actors/faults.ts'
 import type { Claim, Head } from '../../actors/ports.ts'
+import { readCatalogs } from './catalog-changes.ts'
 
 /** A former backend gets this long to end; it holds row locks until then. */
 const endBackendMs = 5000
@@ -54,6 +55,7 @@ export async function takeOverPartitions(
       `the shard knows ${rows.length} of the ${partitions.length} partitions to be hosted`,
     )
   }
+  const catalogs = await readCatalogs(client, partitions)
   return rows.map((row) => ({
     partition: row.partition,
     epoch: Number(row.epoch),
@@ -69,5 +71,6 @@ export async function takeOverPartitions(
     time: Number(row.at_ms),
     chain: row.chain,
     segment: row.segment,
+    catalog: catalogs.of(row.partition),
   }))
 }

@@ -28,6 +28,7 @@ interface StoredPartition {
   readonly pseq: string
   readonly chain: Buffer
   readonly accounts: string
+  readonly catalog: string
 }
 
 interface StoredCommit {
@@ -212,9 +213,10 @@ async function next(commits: AsyncGenerator<StoredCommit, undefined>): Promise<S
 /** Heads, account rows, cells and holds against what the journal gives; and the sum over all accounts of each asset. */
 async function checkEnds(client: pg.Client, chained: ReadonlyMap<number, Chained>, progress: Progress): Promise<void> {
   const heads = await client.query<StoredPartition>(
-    'SELECT partition, pseq, chain, accounts FROM suanpan.partition ORDER BY partition',
+    `SELECT p.partition, p.pseq, p.chain, p.accounts, coalesce(c.version, 0) AS catalog
+       FROM suanpan.partition p LEFT JOIN suanpan.partition_catalog c ON c.partition = p.partition ORDER BY p.partition`,
   )
-  for (const { partition, pseq, chain, accounts } of heads.rows) {
+  for (const { partition, pseq, chain, accounts, catalog } of heads.rows) {
     const here = chained.get(partition)
     if (here === undefined) throw new Broken(partition, undefined, 'partition', 'it has no replay')
     const { replay } = here
@@ -228,6 +230,9 @@ async function checkEnds(client: pg.Client, chained: ReadonlyMap<number, Chained
         'accounts',
         `the journal opens ${replay.opened} accounts, the partition says ${accounts}`,
       )
+    }
+    if (replay.catalog !== Number(catalog)) {
+      replay.broken(undefined, 'catalog', `the journal has ${replay.catalog} changes, the partition says ${catalog}`)
     }
     progress.transactions += replay.transactions
     progress.heads.push({ partition, pseq: Number(pseq), chain: chain.toString('hex') })

@@ -7,6 +7,7 @@ import type { Claim, Found, Head, LaneCommit, Needs, PartitionCommit, PastIds } 
 import { comparePositions, type Position } from '../../actors/position.ts'
 import type { Account, AccountRef, AccountStatus } from '../../core/account.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
+import { assetsOfChange, type CatalogChange } from '../../core/catalog.ts'
 import type { Hold } from '../../core/hold.ts'
 import { type IdKey, ownerOfAccount } from '../../core/identity.ts'
 import { lotNameOf } from '../../core/lots.ts'
@@ -78,6 +79,7 @@ export class SimulatedShard {
         time: 0,
         chain: new Uint8Array(32),
         segment: 1,
+        catalog: { version: 0, changes: [] },
         host: '',
       })
     }
@@ -125,6 +127,7 @@ export class SimulatedShard {
     for (const { partition, pseq, salt, body } of commit.details)
       this.details.set(`${partition} ${pseq}`, { salt, body })
     for (const { idKey, accountKey, hold } of commit.holds) this.writeHold(idKey, accountKey, hold)
+    for (const { partition, change } of commit.catalog) this.changeCatalog(partition, change)
     for (const one of commit.partitions) {
       this.advance(one)
       this.commits.push({ ...one, writer, rows: rows.filter(({ partition }) => partition === one.partition) })
@@ -240,6 +243,16 @@ export class SimulatedShard {
       chain: one.chain ?? head.chain,
       segment: one.nextSegment,
     })
+  }
+
+  private changeCatalog(partition: number, change: CatalogChange): void {
+    const head = this.heads.get(partition)
+    if (head === undefined) return
+    this.heads.set(partition, {
+      ...head,
+      catalog: { version: change.version, changes: [...head.catalog.changes, change] },
+    })
+    for (const asset of assetsOfChange(change.kind, change.code, change.body)) this.assets.set(asset.code, asset)
   }
 
   // ---- reading ------------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import {
   PointsAnswer,
 } from '../../schemas/http/account.ts'
 import { BatchItemAnswer, ProblemAnswer, TransactionAnswer, TransactionViewAnswer } from '../../schemas/http/answer.ts'
+import { CampaignAnswer, CampaignsAnswer, ProgramAnswer, ProgramsAnswer } from '../../schemas/http/catalog.ts'
 import { AnyTransactionBody, transactionBodies } from '../../schemas/http/transaction.ts'
 
 /** Before any route: collects the routes and names the schemas that they refer to. */
@@ -30,7 +31,7 @@ export async function collectOpenApi(app: FastifyInstance, version: string): Pro
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
-      tags: ['transactions', 'accounts', 'assets', 'operations'].map((name) => ({ name })),
+      tags: ['transactions', 'accounts', 'assets', 'programs', 'campaigns', 'operations'].map((name) => ({ name })),
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, index) => String(json.$id ?? `schema-${index}`) },
   })
@@ -56,6 +57,10 @@ const named = [
   PointsAnswer,
   AssetAnswer,
   AssetsAnswer,
+  ProgramAnswer,
+  ProgramsAnswer,
+  CampaignAnswer,
+  CampaignsAnswer,
   StatusAnswer,
 ]
 

@@ -202,7 +202,7 @@ const instantMin = Date.parse('0001-01-01T00:00:00Z')
 const instantMax = Date.parse('9999-12-31T23:59:59.999Z')
 
 /** Expects the syntax of `field.Instant`. `Date.parse` alone takes 30 February and 24:00. */
-function isInstant(text: string): boolean {
+export function isInstant(text: string): boolean {
   if (daysOfDate(text.slice(0, 10)) === undefined || text.slice(11, 13) > '23') return false
   const at = Date.parse(text)
   return at >= instantMin && at <= instantMax

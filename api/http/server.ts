@@ -8,6 +8,7 @@ import { accountRoutes } from './accounts.ts'
 import { assetRoutes } from './assets.ts'
 import { batchRoute } from './batch.ts'
 import { parseJsonBodies, singleBytesMax } from './body-parsers.ts'
+import { campaignRoutes } from './campaigns.ts'
 import { validatorCompiler } from './check.ts'
 import { collectOpenApi, pages } from './docs.ts'
 import { clientErrorHandler, errorHandler, type KnownRoute, type Log, notFoundHandler, routePattern } from './errors.ts'
@@ -15,6 +16,7 @@ import { EngineIntake } from './intake.ts'
 import { type HttpMetrics, httpMetrics } from './metrics.ts'
 import { opsRoutes } from './ops.ts'
 import { pointsRoutes } from './points.ts'
+import { programRoutes } from './programs.ts'
 import { requestIdOf } from './request-id.ts'
 import { slowLog } from './slow-log.ts'
 import { transactionRoutes } from './transactions.ts'
@@ -73,6 +75,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   transactionRoutes(app, engine, reads, intake)
   accountRoutes(app, engine, reads, intake)
   assetRoutes(app, engine, intake)
+  programRoutes(app, engine, intake)
+  campaignRoutes(app, engine, reads, intake)
   pointsRoutes(app, reads)
   opsRoutes(app, reads, intake, registry)
   await app.register(async (scope) => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { apply } from '../../core/apply.ts'
 import { builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
+import { catalogAfter } from '../../core/catalog.ts'
 import type { Command } from '../../core/command.ts'
 import { commandTime, decide, dueExpiries } from '../../core/decide.ts'
 import { idKeyOf } from '../../core/identity.ts'
@@ -23,6 +24,8 @@ export class Model {
     accounts: new Map(),
     lots: new Lots(),
     remembered: new Map(),
+    catalog: catalogAfter(new Map(builtInAssets.map((asset) => [asset.code, asset])), [], 0),
+    exhausted: new Set(),
     rules: {
       assets: new Map(builtInAssets.map((asset) => [asset.code, asset])),
       dateOf: calendarOf('UTC'),

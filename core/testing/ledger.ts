@@ -3,6 +3,7 @@ import { type Account, openedAccount } from '../account.ts'
 import { apply } from '../apply.ts'
 import { builtInAssets } from '../asset.ts'
 import { calendarOf } from '../business-date.ts'
+import { catalogAfter } from '../catalog.ts'
 import { refusalOf } from '../code.ts'
 import type { Command } from '../command.ts'
 import { type Decision, decide, dueExpiries } from '../decide.ts'
@@ -48,6 +49,8 @@ export class TestLedger {
       accounts: new Map(),
       lots: new Lots(),
       remembered: new Map(),
+      catalog: catalogAfter(assets, [], 0),
+      exhausted: new Set(),
       rules: { assets, dateOf: calendarOf(timeZone), houseAutoOpen },
     }
   }
@@ -126,7 +129,7 @@ export class TestLedger {
   }
 }
 
-const refusalsOnly = /^(?!accepted|repeated|conflict|exists|version_mismatch|nothing)/
+const refusalsOnly = /^(?!accepted|repeated|conflict|exists|version_mismatch|catalog_at|nothing)/
 
 /** `accepted`, the refusal, or the kind of decision with what tells it apart: `conflict amount`, `exists alike`. */
 export function outcomeOf(decision: Decision): string {
@@ -137,6 +140,8 @@ export function outcomeOf(decision: Decision): string {
       return `conflict ${decision.field}`
     case 'exists':
       return decision.alike ? 'exists alike' : 'exists otherwise'
+    case 'catalog_at':
+      return `catalog_at ${decision.version}`
     case 'repeated':
     case 'version_mismatch':
     case 'nothing':

@@ -87,5 +87,29 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: is('expire'), id: word, account }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: is('catalog'),
+      id: word,
+      partition: fc.nat(1023),
+      partitions: fc.integer({ min: 1, max: 1024 }),
+      version: fc.nat(),
+      kind: fc.constantFrom('asset' as const, 'program' as const, 'campaign' as const),
+      code: asset,
+      body: common.metadata.map((text) => text ?? '{}'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: is('stock'),
+      id: word,
+      partition: fc.nat(1023),
+      campaign: asset,
+      action: fc.constantFrom('recall' as const, 'grant' as const, 'close' as const),
+      amount: some(fc.nat()),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: is('points.expire'), id: word, owner: word }) },
 )

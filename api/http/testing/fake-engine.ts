@@ -1,6 +1,7 @@
 // An engine without a ledger: accepts what it gets and answers on a later turn of the loop, all that waits at once, as after a commit.
-import type { Answer, Engine } from '../../../actors/engine.ts'
+import type { Answer, Engine, EngineCatalog } from '../../../actors/engine.ts'
 import { type Asset, builtInAssets } from '../../../core/asset.ts'
+import { assetsOfChange, type CatalogChange } from '../../../core/catalog.ts'
 import type { Command } from '../../../core/command.ts'
 import { ownerOfCommand } from '../../../core/owner.ts'
 
@@ -55,14 +56,20 @@ export class FakeEngine implements Engine {
     return this.knownAssets
   }
 
-  async putAsset(asset: Asset): Promise<{ outcome: 'created' | 'alike' | 'exists'; asset: Asset }> {
-    const present = this.knownAssets.get(asset.code)
-    if (present === undefined) {
-      this.knownAssets.set(asset.code, asset)
-      return { outcome: 'created', asset }
-    }
-    const alike = present.scale === asset.scale && present.autoOpen === asset.autoOpen
-    return { outcome: alike ? 'alike' : 'exists', asset: present }
+  /** Partitions that do not take changes. */
+  pendingPartitions: readonly number[] = []
+  private readonly changes: CatalogChange[] = []
+  readonly catalog: EngineCatalog = {
+    put: async (kind, code, body, check) => {
+      const standing = this.catalog.find(kind, code)
+      check(standing)
+      if (standing?.body === body) return { outcome: 'alike', pending: this.pendingPartitions }
+      this.changes.push({ version: this.changes.length + 1, kind, code, body })
+      for (const asset of assetsOfChange(kind, code, body)) this.knownAssets.set(asset.code, asset)
+      return { outcome: standing === undefined ? 'created' : 'changed', pending: this.pendingPartitions }
+    },
+    find: (kind, code) => this.changes.findLast((change) => change.kind === kind && change.code === code),
+    list: (kind) => [...new Map(this.changes.filter((c) => c.kind === kind).map((c) => [c.code, c])).values()],
   }
 
   ready(): boolean {
