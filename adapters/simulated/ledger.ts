@@ -27,8 +27,10 @@ export class SimulatedLedger implements Ledger {
     what: Exclude<Request, 'commit'>,
     needs?: ReadonlyMap<number, Needs>,
   ) => RetryableFault | Error | undefined = () => undefined
-  /** The way to the server, and back. */
+  /** The way to the server, in its time: what was sent arrives, whatever becomes of the sender. */
   way: (what: Request) => Promise<void> = () => new Promise((resolve) => setImmediate(resolve))
+  /** The way back, in the time of whoever asked. */
+  back: (what: Request) => Promise<void> = () => Promise.resolve()
   /** Shared by the connections to one shard: who takes over ends these. */
   underWay: Set<UnderWay> = new Set()
   /** Whether a commit that a take-over meets stands or not; default: the take-over waits for it. */
@@ -44,27 +46,30 @@ export class SimulatedLedger implements Ledger {
   }
 
   async takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]> {
-    await this.way('takeOver')
-    const trouble = this.trouble('takeOver')
-    if (trouble !== undefined) throw trouble
-    this.takeOvers++
-    for (const one of [...this.underWay]) {
-      if (one.commit.partitions.some(({ partition }) => partitions.includes(partition))) one.end(this.endsStanding())
-    }
-    return this.shard.takeOver(partitions, claim)
+    return await this.ask('takeOver', undefined, () => {
+      this.takeOvers++
+      for (const one of [...this.underWay]) {
+        if (one.commit.partitions.some(({ partition }) => partitions.includes(partition))) one.end(this.endsStanding())
+      }
+      return this.shard.takeOver(partitions, claim)
+    })
   }
 
   async load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>> {
-    await this.way('load')
-    const trouble = this.trouble('load', needs)
-    if (trouble !== undefined) throw trouble
-    this.loads++
-    return this.shard.load(needs)
+    return await this.ask('load', needs, () => {
+      this.loads++
+      return this.shard.load(needs)
+    })
   }
 
   async commit(commit: LaneCommit): Promise<void> {
     await this.way('commit')
-    const fate = await this.underway(commit)
+    let fate: Fate
+    try {
+      fate = await this.underway(commit)
+    } finally {
+      await this.back('commit')
+    }
     if (typeof fate !== 'string') throw fate
     this.commits++
     if (fate === 'lost') throw new RetryableFault('unavailable', 'the connection ended before the answer came')
@@ -100,10 +105,20 @@ export class SimulatedLedger implements Ledger {
   }
 
   async pastIds(partitions: readonly number[], into: PastIds): Promise<void> {
-    await this.way('pastIds')
-    const trouble = this.trouble('pastIds')
+    await this.ask('pastIds', undefined, () => this.shard.pastIds(partitions, into))
+  }
+
+  private async ask<T>(
+    what: Exclude<Request, 'commit'>,
+    needs: ReadonlyMap<number, Needs> | undefined,
+    answer: () => T,
+  ): Promise<T> {
+    await this.way(what)
+    const trouble = this.trouble(what, needs)
+    const answered = trouble === undefined ? answer() : undefined
+    await this.back(what)
     if (trouble !== undefined) throw trouble
-    this.shard.pastIds(partitions, into)
+    return answered as T
   }
 
   segmentsClosed(_upTo: number): void {}

@@ -10,6 +10,8 @@ export class Party {
   readonly timers: Timers
   /** The wall clock may be wrong; the monotonic one is not. */
   skewMs = 0
+  /** What becomes of an error that something of this party throws; without it, whoever lets time pass gets it. */
+  onError: ((error: unknown) => void) | undefined
   private readonly time: VirtualTime
   private readonly random: SeededRandom
   private readonly parent: Party | undefined
@@ -17,7 +19,7 @@ export class Party {
   private frozen = false
   private held: (() => void)[] = []
   private readonly children = new Set<Party>()
-  private readonly deaths: (() => void)[] = []
+  private readonly deaths = new Set<() => void>()
 
   constructor(name: string, time: VirtualTime, random: SeededRandom, parent?: Party) {
     this.name = name
@@ -63,12 +65,22 @@ export class Party {
 
   private happen(callback: () => void): void {
     if (!this.alive) return
-    if (this.running) callback()
-    else this.held.push(callback)
+    if (!this.running) {
+      this.held.push(callback)
+      return
+    }
+    try {
+      callback()
+    } catch (error) {
+      if (this.onError === undefined) throw error
+      this.onError(error)
+    }
   }
 
-  onDeath(callback: () => void): void {
-    this.deaths.push(callback)
+  /** What is given back takes it off again. */
+  onDeath(callback: () => void): () => void {
+    this.deaths.add(callback)
+    return () => this.deaths.delete(callback)
   }
 
   kill(): void {
@@ -77,7 +89,9 @@ export class Party {
     this.dead = true
     this.held = []
     this.parent?.children.delete(this)
-    for (const callback of this.deaths.splice(0)) callback()
+    const deaths = [...this.deaths]
+    this.deaths.clear()
+    for (const callback of deaths) callback()
   }
 
   freeze(): void {

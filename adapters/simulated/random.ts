@@ -40,9 +40,9 @@ export class SeededRandom implements Random {
   }
 
   bytes(count: number): Uint8Array {
-    const bytes = new Uint8Array(count)
-    for (let i = 0; i < count; i++) bytes[i] = this.bits()
-    return bytes
+    const words = new Uint32Array(Math.ceil(count / 4))
+    for (let i = 0; i < words.length; i++) words[i] = this.bits()
+    return new Uint8Array(words.buffer, 0, count)
   }
 
   /** An integer, 0 <= x < `count`. */

@@ -63,6 +63,8 @@ export class SimulatedShard {
   private readonly byLink = new Map<IdKey, StoredRow[]>()
   private readonly byAccount = new Map<number, StoredRow[]>()
   private readonly heldBy = new Map<number, Set<IdKey>>()
+  /** Read back before, by the first row. */
+  private readonly decided = new Map<StoredRow, Decided>()
   private hosts = 0
 
   constructor(partitions: number | readonly number[], assets: readonly Asset[] = builtInAssets) {
@@ -303,10 +305,14 @@ export class SimulatedShard {
   decidedOf(own: readonly StoredRow[]): Decided | undefined {
     const [first, ...rest] = own
     if (first === undefined) return undefined
+    const known = this.decided.get(first)
+    if (known !== undefined && known.rows.length === own.length) return known
     const rows: readonly [Row, ...Row[]] = [first.row, ...rest.map(({ row }) => row)]
     const detail = this.details.get(`${first.partition} ${first.pseq}`)?.body
     const { command, facts } = givenOf(first.id, [...rows], first.channel, detail)
-    return { idKey: first.idKey, command, at: first.at, date: first.date, rows, facts }
+    const decided: Decided = { idKey: first.idKey, command, at: first.at, date: first.date, rows, facts }
+    this.decided.set(first, decided)
+    return decided
   }
 
   /** Whether the id was decided in that partition, accepted or declined. */

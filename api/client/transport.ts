@@ -5,7 +5,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { ClientError, ConnectionError, ProtocolError, TimeoutError, UnavailableError } from './errors.ts'
 import { isProblem } from './outcome.ts'
-import { pause, pauseMs, type RetryPolicy, retryAfterMsOf } from './retry.ts'
+import { type Failed, pause, type RetryPolicy, retried, retryAfterMsOf } from './retry.ts'
 
 export interface TransportOptions {
   readonly url: string
@@ -100,25 +100,26 @@ export function createTransport(options: TransportOptions): Transport {
     })
   }
 
-  async function call(call: Call): Promise<Reply> {
-    for (let retries = 0; ; retries++) {
-      let waitMs: number
-      try {
-        const reply = await once(call)
-        if (!isRetryable(reply)) return reply
-        const problem = isProblem(reply.body) ? reply.body : undefined
-        const error = new UnavailableError(reply.http, problem)
-        if (retries >= options.retry.retriesMax || !mayRepeat(call, error)) throw error
-        waitMs = pauseMs(options.retry, retries, retryAfterMsOf(reply.headers['retry-after'], Date.now()))
-      } catch (error) {
-        if (!(error instanceof ConnectionError || error instanceof TimeoutError)) throw error
-        if (retries >= options.retry.retriesMax || !mayRepeat(call, error)) throw error
-        const wasIdle = retries === 0 && error instanceof ConnectionError && error.keptAlive
-        waitMs = wasIdle ? 0 : pauseMs(options.retry, retries, undefined)
+  async function tried(call: Call): Promise<{ readonly value: Reply } | Failed> {
+    try {
+      const reply = await once(call)
+      if (!isRetryable(reply)) return { value: reply }
+      const problem = isProblem(reply.body) ? reply.body : undefined
+      return {
+        error: new UnavailableError(reply.http, problem),
+        retryAfterMs: retryAfterMsOf(reply.headers['retry-after'], Date.now()),
       }
-      if (waitMs > 0) await pause(waitMs, call.signal)
+    } catch (error) {
+      if (!(error instanceof ConnectionError || error instanceof TimeoutError)) throw error
+      return { error, atOnce: error instanceof ConnectionError && error.keptAlive }
     }
   }
+
+  const call = (call: Call): Promise<Reply> =>
+    retried(options.retry, () => tried(call), {
+      mayRepeat: (error) => mayRepeat(call, error),
+      pause: (ms) => pause(ms, call.signal),
+    })
 
   return {
     call,

@@ -1,0 +1,262 @@
+// One simulated process, composed as `api/compose.ts` composes a real one: the production intake, supervisor, worker hosts and memory mailbox
+// over simulated threads, wires and databases.
+import type { MessagePort } from 'node:worker_threads'
+import type { Answer } from '../../actors/engine.ts'
+import { Intake } from '../../actors/intake.ts'
+import type { LaneLimits } from '../../actors/lane.ts'
+import type { MailboxReader, Random } from '../../actors/ports.ts'
+import type { Position } from '../../actors/position.ts'
+import { Supervisor } from '../../actors/supervisor.ts'
+import { type LaneLedger, WorkerHost } from '../../actors/worker-host.ts'
+import type { FromWorker } from '../../actors/worker-protocol.ts'
+import { MemoryMailbox, type MemoryMailboxLimits } from '../../adapters/memory/mailbox.ts'
+import { MemoryMailboxPort } from '../../adapters/memory/reader.ts'
+import type { SimulatedDatabase } from '../../adapters/simulated/database.ts'
+import type { Party } from '../../adapters/simulated/party.ts'
+import type { Simulation } from '../../adapters/simulated/simulation.ts'
+import { SimulatedThreads, type ThreadStart } from '../../adapters/simulated/threads.ts'
+import { wire } from '../../adapters/simulated/wire.ts'
+import type { Asset } from '../../core/asset.ts'
+import type { Command } from '../../core/command.ts'
+import type { Received, Rules } from '../../core/partition.ts'
+
+export interface ProcessOptions {
+  /** Shard of each partition. */
+  readonly shardOf: readonly number[]
+  readonly workers: number
+  readonly deadlineMs: number
+  readonly watchdogMs: number
+  readonly houseAutoOpen: boolean
+  readonly dateOf: Rules['dateOf']
+  readonly limits: LaneLimits
+  readonly mailbox: MemoryMailboxLimits
+}
+
+/** What somebody who watches or meddles may put in between; nothing of it is there in production. */
+export interface Taps {
+  /** Asked before each command is decided, in the thread: throws to make it fail. */
+  readonly beforeDecide?: (received: Received, thread: Party) => void
+  readonly ledger?: (ledger: LaneLedger) => LaneLedger
+  readonly reader?: (reader: MailboxReader) => MailboxReader
+  readonly send?: (send: (message: FromWorker) => void) => (message: FromWorker) => void
+  /** A partition's frames up to there were given up. */
+  readonly trimmed?: (partition: number, position: Position) => void
+  readonly quarantined?: (partition: number, id: string) => void
+}
+
+const everyMs = { expiry: 500, lock: 200 }
+const dueAccountsMax = 1000
+
+export class SimulatedProcess {
+  readonly party: Party
+  readonly threads: SimulatedThreads
+  private readonly simulation: Simulation
+  private readonly databases: readonly SimulatedDatabase[]
+  private readonly assets: Map<string, Asset>
+  private readonly options: ProcessOptions
+  private readonly taps: Taps
+  private intake: Intake | undefined
+  private supervisor: Supervisor | undefined
+  private mailbox: MemoryMailbox | undefined
+  private generation = 0
+
+  constructor(
+    simulation: Simulation,
+    databases: readonly SimulatedDatabase[],
+    name: string,
+    options: ProcessOptions,
+    taps: Taps,
+  ) {
+    this.simulation = simulation
+    this.databases = databases
+    this.options = options
+    this.taps = taps
+    this.party = simulation.party(name)
+    this.assets = new Map(databases[0]?.shard.assets)
+    this.threads = new SimulatedThreads(simulation, this.party, (start) => this.enter(start))
+  }
+
+  /** Resolves when every partition is hosted. `force`: ends the session of a host that hangs. */
+  async start(force: boolean): Promise<void> {
+    const { party, options, databases } = this
+    this.simulation.trace.note(party.name, force ? 'starts and takes over' : 'starts')
+    for (const database of databases) while (!database.lock(party, force)) await party.wait(everyMs.lock)
+    for (const database of databases) void this.keepLock(database)
+    const generations = await Promise.all(databases.map((database) => this.highestGeneration(database)))
+    this.generation = Math.max(...generations) + 1
+    const mailbox = new MemoryMailbox(this.generation, options.mailbox)
+    const intake = new Intake(
+      { partitions: options.shardOf.length, deadlineMs: options.deadlineMs },
+      mailbox,
+      party.clock,
+      party.timers,
+    )
+    const supervisor = new Supervisor(
+      {
+        clock: party.clock,
+        timers: party.timers,
+        threads: this.threads,
+        intake,
+        deliveredTo: (partition) => mailbox.deliveredTo(partition),
+        mayHost: (shard) => databases[shard]?.lockedBy === party,
+        news: {
+          committed: () => undefined,
+          threadStarted: () => undefined,
+          threadEnded: () => undefined,
+          quarantined: (partition, _position, id) => {
+            this.simulation.trace.note(party.name, `quarantine of ${id}`)
+            this.taps.quarantined?.(partition, id)
+          },
+          lost: (partitions) => this.dethrone(`lost ${partitions.join(' ')}`),
+          log: (level, message, fields) => {
+            if (level !== 'info') this.simulation.trace.note(party.name, `${message} ${JSON.stringify(fields)}`)
+          },
+        },
+      },
+      { workers: options.workers, shardOf: options.shardOf, watchdogMs: options.watchdogMs },
+    )
+    this.mailbox = mailbox
+    this.intake = intake
+    this.supervisor = supervisor
+    await supervisor.start()
+    await supervisor.whenHosted()
+    intake.accept(true)
+    this.simulation.trace.note(party.name, 'accepts')
+    for (const database of databases) void this.expire(database)
+  }
+
+  private async highestGeneration(database: SimulatedDatabase): Promise<number> {
+    for (;;) {
+      const highest = await database.ask(this.party, () =>
+        Math.max(...[...database.shard.heads.values()].map(({ position }) => position.generation)),
+      )
+      if (highest !== undefined) return highest
+      await this.party.wait(everyMs.lock)
+    }
+  }
+
+  /** The lock may be lost with its connection; whoever took it meanwhile is the host. */
+  private async keepLock(database: SimulatedDatabase): Promise<void> {
+    for (;;) {
+      await this.party.wait(everyMs.lock)
+      if (database.lockedBy === this.party) continue
+      if (database.lockedBy?.alive === true) return this.dethrone('another process holds the lock')
+      database.lock(this.party)
+    }
+  }
+
+  private dethrone(why: string): void {
+    this.simulation.trace.note(this.party.name, `is dethroned: ${why}`)
+    this.kill()
+  }
+
+  private async expire(database: SimulatedDatabase): Promise<void> {
+    for (;;) {
+      await this.party.wait(everyMs.expiry)
+      const accounts = await database.ask(this.party, () =>
+        database.shard.accountsWithDueHolds(this.party.clock.now(), dueAccountsMax),
+      )
+      await Promise.all(
+        (accounts ?? []).map(
+          (account) =>
+            new Promise<void>((resolve) =>
+              this.intake?.submit({ type: 'expire', id: '!expire', account }, () => resolve()),
+            ),
+        ),
+      )
+    }
+  }
+
+  // ---- a worker thread: what `adapters/piscina/worker.ts` does ------------------------------------------------------------------
+
+  private async enter({ party, control }: ThreadStart): Promise<void> {
+    const { simulation, options, taps, databases } = this
+    const assets = new Map(this.assets)
+    const [near, far] = wire(simulation, this.party, party)
+    party.onDeath(() => this.party.timers.soon(() => near.close()))
+    this.mailbox?.connect(near as unknown as MessagePort)
+    const port = new MemoryMailboxPort(far as unknown as MessagePort, this.generation)
+    const random: Random = simulation.random.fork(party.name)
+    const send = (message: FromWorker): void => control.postMessage(message)
+    let ledgers = 0
+    const host = new WorkerHost(
+      {
+        clock: party.clock,
+        timers: party.timers,
+        random,
+        ledger: (shard) => {
+          const ledger = databases[shard]?.connect(party, `${party.name}/${++ledgers}`)
+          if (ledger === undefined) throw new Error(`there is no shard ${shard}`)
+          return taps.ledger?.(ledger) ?? ledger
+        },
+        mailbox: () => {
+          const reader = port.reader()
+          return watched(taps.reader?.(reader) ?? reader, taps.trimmed)
+        },
+        send: taps.send?.(send) ?? send,
+        beforeDecide: (received) => taps.beforeDecide?.(received, party),
+      },
+      options.limits,
+      { assets, dateOf: options.dateOf, houseAutoOpen: options.houseAutoOpen },
+      assets,
+    )
+    control.on('message', (message) => host.hear(message))
+    await host.run()
+  }
+
+  // ---- from outside -------------------------------------------------------------------------------------------------------------
+
+  /** Takes requests, though it may answer that it is not ready. */
+  get listens(): boolean {
+    return this.party.alive && this.intake !== undefined
+  }
+
+  get ready(): boolean {
+    return this.party.alive && this.intake?.isAccepting === true && this.supervisor?.ready() === true
+  }
+
+  /** Commands that clients wait for. */
+  get waiting(): number {
+    return this.intake?.waiting ?? 0
+  }
+
+  submit(command: Command, reply: (answer: Answer) => void, waits = false): void {
+    this.intake?.submit(command, reply, waits)
+  }
+
+  async putAsset(asset: Asset): Promise<void> {
+    for (const { shard } of this.databases) shard.assets.set(asset.code, asset)
+    this.assets.set(asset.code, asset)
+    await this.supervisor?.announceAsset(asset)
+  }
+
+  switchSegment(shard: number, segment: number): void {
+    this.supervisor?.switchSegment(shard, segment)
+  }
+
+  kill(): void {
+    this.simulation.trace.note(this.party.name, 'dies')
+    this.party.kill()
+    for (const database of this.databases) if (database.lockedBy === this.party) database.lockedBy = undefined
+  }
+}
+
+function watched(reader: MailboxReader, trimmed: Taps['trimmed']): MailboxReader {
+  if (trimmed === undefined) return reader
+  return {
+    get generation() {
+      return reader.generation
+    },
+    get waitingCommands() {
+      return reader.waitingCommands
+    },
+    open: (partition, after) => reader.open(partition, after),
+    close: (partition) => reader.close(partition),
+    take: (commandsMax) => reader.take(commandsMax),
+    whenFrames: (callback, commandsMin) => reader.whenFrames(callback, commandsMin),
+    trim: (partition, position) => {
+      trimmed(partition, position)
+      reader.trim(partition, position)
+    },
+  }
+}

@@ -1,0 +1,200 @@
+// What the clients of one simulated history do: a few owners, so that commands meet, and a few ids, so that they are used again. Drawn from the
+// seed before anything runs; a shorter list of the same steps is a history too, which is how a failure is made small.
+import type { SeededRandom } from '../../../adapters/simulated/random.ts'
+import type { Command } from '../../../core/command.ts'
+
+export interface Step {
+  /** Steps of one client follow each other. */
+  readonly client: number
+  /** The client pauses before. */
+  readonly thinkMs: number
+  /** The client does not wait for the answer before its next step. */
+  readonly goesOn: boolean
+  readonly command: Command
+}
+
+export interface WorkloadOptions {
+  readonly steps: number
+  readonly clients: number
+  readonly owners: number
+  /** Milliseconds, at most. */
+  readonly thinkMs: number
+}
+
+/** An account of each owner in every state that rules care for; sent before the steps. */
+export function openings(owners: number): Command[] {
+  return names(owners).flatMap((owner): Command[] => [
+    { type: 'open', id: '!cash', account: `${owner}:cash`, asset: 'CNY', overdraft: '0', normal: 'credit' },
+    { type: 'open', id: '!save', account: `${owner}:save`, asset: 'CNY', overdraft: '20', normal: 'credit' },
+    { type: 'open', id: '!loan', account: `${owner}:loan`, asset: 'CNY', overdraft: '0', normal: 'debit' },
+    { type: 'credit', id: 'first', account: `${owner}:cash`, amount: '100', from: 'house:x' },
+    { type: 'debit', id: 'drawn', account: `${owner}:loan`, amount: '60', to: `${owner}:save` },
+  ])
+}
+
+const names = (owners: number): string[] => Array.from({ length: owners }, (_, i) => String.fromCharCode(97 + i))
+
+export function workload(random: SeededRandom, options: WorkloadOptions): Step[] {
+  const owners = names(options.owners).map((name) => new Owner(name, random))
+  return Array.from({ length: options.steps }, (_, number) => {
+    // Half of all is about one owner: the hot one.
+    const owner = random.chance(0.5) ? owners[0] : random.pick(owners)
+    if (owner === undefined) throw new Error('a workload needs an owner')
+    return {
+      client: random.below(options.clients),
+      thinkMs: random.chance(0.5) ? 0 : random.fraction() * options.thinkMs,
+      goesOn: random.chance(0.4),
+      command: owner.next(number),
+    }
+  })
+}
+
+const weights = {
+  credit: 6,
+  debit: 6,
+  transfer: 2,
+  hold: 7,
+  capture: 6,
+  release: 3,
+  refund: 5,
+  postings: 3,
+  change: 1,
+  open: 1,
+  expire: 1,
+} as const satisfies Record<Command['type'], number>
+
+/** What one owner did so far: later commands refer to it. */
+class Owner {
+  private readonly name: string
+  private readonly random: SeededRandom
+  private readonly sent: Command[] = []
+
+  constructor(name: string, random: SeededRandom) {
+    this.name = name
+    this.random = random
+  }
+
+  next(number: number): Command {
+    const { random, sent } = this
+    const again = random.pick(sent.slice(-12))
+    if (again !== undefined && random.chance(0.08)) return again
+    let command = this.drawn(`t${number}`)
+    // The same id with another body.
+    if (again !== undefined && random.chance(0.02) && !again.id.startsWith('!') && !command.id.startsWith('!')) {
+      command = { ...command, id: again.id }
+    }
+    sent.push(command)
+    return command
+  }
+
+  private drawn(id: string): Command {
+    const { random } = this
+    const type = random.weighted(weights) ?? 'credit'
+    const common = this.common(id)
+    switch (type) {
+      case 'credit':
+        return random.chance(0.2)
+          ? { type, id, account: `${this.name}:points`, amount: this.amount(), from: this.house(), asset: 'POINTS' }
+          : { type, ...common, account: this.account(), amount: this.amount(), from: this.side() }
+      case 'debit':
+        return { type, ...common, account: this.account(), amount: this.amount(), to: this.side() }
+      case 'transfer':
+        return { type, ...common, from: this.side(), to: this.account(), amount: this.amount() }
+      case 'hold': {
+        const expiresIn = random.chance(0.5) ? random.below(4) : undefined
+        const held = random.chance(0.05) ? `late${random.below(4)}` : id
+        return { type, ...common, id: held, account: this.account(), amount: this.amount(), to: this.side(), expiresIn }
+      }
+      case 'capture': {
+        const hold = this.earlier(['hold'])
+        const amount = random.chance(0.5) ? this.amount() : undefined
+        return { type, ...common, ...this.named(hold, 'hold'), amount, final: random.chance(0.6) }
+      }
+      case 'release':
+        return { type, ...common, ...this.named(this.earlier(['hold']), 'hold') }
+      case 'refund': {
+        const original = this.earlier(['debit', 'transfer', 'capture', 'postings'])
+        return {
+          type,
+          ...common,
+          ...this.named(original, 'of'),
+          amount: random.chance(0.6) ? this.amount() : undefined,
+        }
+      }
+      case 'postings':
+        return {
+          type,
+          ...common,
+          transfers: Array.from({ length: random.between(1, 3) }, () =>
+            random.chance(0.2)
+              ? { from: this.house(), to: `${this.name}:points`, amount: this.amount(), asset: 'POINTS' }
+              : { from: this.side(), to: this.side(), amount: this.amount(), asset: undefined },
+          ).map((one) =>
+            one.from === one.to && one.from.startsWith('house:') ? { ...one, to: `${this.name}:cash` } : one,
+          ),
+          owner: this.name,
+          asset: undefined,
+        }
+      case 'change': {
+        const status = random.pick(['open', 'open', 'open', 'frozen', 'closed', undefined] as const)
+        const overdraft = status === undefined ? random.pick(['0', '5', '100'] as const) : undefined
+        return { type, id: `!${id}`, account: this.account(), status, overdraft }
+      }
+      case 'open':
+        return { type, id: `!${id}`, account: `${this.name}:new`, asset: 'CNY', overdraft: '0', normal: 'credit' }
+      case 'expire':
+        return { type, id: `!${id}`, account: this.account() }
+    }
+  }
+
+  private common(id: string) {
+    const { random } = this
+    return {
+      id,
+      ...(random.chance(0.1) ? { channel: random.pick(['alipay', 'till-7'] as const) } : {}),
+      ...(random.chance(0.1) ? { reference: 'order 1' } : {}),
+      ...(random.chance(0.1) ? { metadata: '{"till":"A7"}' } : {}),
+    }
+  }
+
+  private amount(): string {
+    const { random } = this
+    return random.chance(0.06)
+      ? random.pick(['0.01', '9.99', '0.001', '92233720368547758.07'] as const)
+      : String(random.between(1, 40))
+  }
+
+  private house(): string {
+    return this.random.pick(['house:x', 'house:y'] as const)
+  }
+
+  private account(): string {
+    const kind = this.random.weighted({ cash: 10, save: 3, loan: 2, points: 1, new: 1, none: 0.3 })
+    return `${this.name}:${kind ?? 'cash'}`
+  }
+
+  private side(): string {
+    return this.random.chance(0.8) ? this.house() : this.account()
+  }
+
+  private earlier(types: readonly Command['type'][]): Command | undefined {
+    return this.random.pick(this.sent.filter(({ type }) => types.includes(type)).slice(-6))
+  }
+
+  /** Mostly what it refers to is there. */
+  private named<F extends 'hold' | 'of'>(
+    earlier: Command | undefined,
+    field: F,
+  ): { account: string } & Record<F, string> {
+    const { random } = this
+    const strays = earlier === undefined || random.chance(0.06)
+    const account = strays || random.chance(0.03) ? this.account() : accountOf(earlier, this.account())
+    const id = strays ? `late${random.below(4)}` : earlier.id
+    return { account, [field]: id } as { account: string } & Record<F, string>
+  }
+}
+
+function accountOf(command: Command, otherwise: string): string {
+  const account = 'account' in command ? command.account : 'from' in command ? command.from : otherwise
+  return account.startsWith('house:') ? otherwise : account
+}

@@ -1,0 +1,379 @@
+// A simulated installation: databases, the process that hosts, clients that send again what was not answered, and the disasters. Keeps a record
+// of all that was asked and told.
+import type { Answer } from '../../actors/engine.ts'
+import type { LaneLimits } from '../../actors/lane.ts'
+import { partitionOf } from '../../actors/route.ts'
+import { defaultMailboxLimits, type MemoryMailboxLimits } from '../../adapters/memory/mailbox.ts'
+import { SimulatedDatabase } from '../../adapters/simulated/database.ts'
+import type { Disaster, FaultWeights } from '../../adapters/simulated/faults.ts'
+import { disasters } from '../../adapters/simulated/faults.ts'
+import type { Party } from '../../adapters/simulated/party.ts'
+import type { SeededRandom } from '../../adapters/simulated/random.ts'
+import { SimulatedShard } from '../../adapters/simulated/shard.ts'
+import { Simulation, type SimulationOptions } from '../../adapters/simulated/simulation.ts'
+import { type Asset, builtInAssets } from '../../core/asset.ts'
+import { calendarOf } from '../../core/business-date.ts'
+import type { Command } from '../../core/command.ts'
+import { idKeyOf } from '../../core/identity.ts'
+import { ownerOfCommand, routingKeyOf } from '../../core/owner.ts'
+import type { Rules } from '../../core/partition.ts'
+import { problems } from '../../schemas/problem.ts'
+import { type ClientError, ConnectionError, TimeoutError, UnavailableError } from '../client/errors.ts'
+import { type Failed, type RetryPolicy, retried } from '../client/retry.ts'
+import type { Operation } from './operation.ts'
+import { SimulatedProcess, type Taps } from './process.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly faults?: FaultWeights
+  readonly startMs?: number
+  readonly trace?: SimulationOptions['trace']
+  readonly partitions?: number
+  readonly workers?: number
+  readonly shards?: number
+  readonly timeZone?: string
+  readonly houseAutoOpen?: boolean
+  readonly deadlineMs?: number
+  readonly watchdogMs?: number
+  readonly limits?: LaneLimits
+  readonly mailbox?: MemoryMailboxLimits
+  readonly assets?: readonly Asset[]
+  readonly retry?: RetryPolicy
+  readonly taps?: Taps
+  /** An answer leaves the process. */
+  readonly onReply?: (operation: Operation, answer: Answer) => void
+  /** Another database than the one that keeps its promises: how a broken one is shown to be found. */
+  readonly shard?: (partitions: readonly number[], assets: readonly Asset[]) => SimulatedShard
+}
+
+/** Making one costs more than a small history. */
+const utc = calendarOf('UTC')
+
+const clientTimeoutMs = 15_000
+/** As production, but for the size of a world that starts in milliseconds. */
+const defaults = {
+  partitions: 2,
+  workers: 1,
+  shards: 1,
+  deadlineMs: 10_000,
+  watchdogMs: 10_000,
+  limits: { batchCommandsMax: 4096, overlapCommandsMin: 256, residentsMax: 1_000_000 },
+  retry: { retriesMax: 1000, delayMs: 100, delayMsMax: 5000 },
+}
+
+export class World {
+  readonly simulation: Simulation
+  readonly databases: readonly SimulatedDatabase[]
+  readonly shardOf: readonly number[]
+  readonly operations: Operation[] = []
+  readonly houseAutoOpen: boolean
+  readonly dateOf: Rules['dateOf']
+  private readonly options: WorldOptions
+  private readonly clients: Party
+  private readonly random: SeededRandom
+  private readonly clientRandom: SeededRandom
+  private started = 0
+  private segment = 1
+  private skewMs = 0
+  /** Those alive, the oldest first: one that was taken over may not have noticed yet. */
+  private readonly processes = new Set<SimulatedProcess>()
+
+  constructor(options: WorldOptions) {
+    this.options = options
+    const { seed, faults, startMs, trace, partitions = defaults.partitions, shards = defaults.shards } = options
+    this.simulation = new Simulation({
+      seed,
+      ...(faults === undefined ? {} : { faults }),
+      ...(startMs === undefined ? {} : { startMs }),
+      ...(trace === undefined ? {} : { trace }),
+    })
+    this.random = this.simulation.random.fork('disasters')
+    this.clientRandom = this.simulation.random.fork('clients')
+    this.clients = this.simulation.party('client')
+    this.shardOf = Array.from({ length: partitions }, (_, partition) => partition % shards)
+    this.houseAutoOpen = options.houseAutoOpen ?? true
+    this.dateOf = options.timeZone === undefined ? utc : calendarOf(options.timeZone)
+    const { assets = builtInAssets, shard = (own, known) => new SimulatedShard(own, known) } = options
+    this.databases = Array.from({ length: shards }, (_, number) => {
+      const own = [...this.shardOf.keys()].filter((partition) => this.shardOf[partition] === number)
+      return new SimulatedDatabase(this.simulation, shard(own, assets), `pg${number}`)
+    })
+  }
+
+  // ---- processes ----------------------------------------------------------------------------------------------------------------
+
+  private newProcess(): SimulatedProcess {
+    const { deadlineMs, watchdogMs, workers, limits, mailbox, taps } = this.options
+    const process = new SimulatedProcess(
+      this.simulation,
+      this.databases,
+      `p${++this.started}`,
+      {
+        shardOf: this.shardOf,
+        workers: workers ?? defaults.workers,
+        deadlineMs: deadlineMs ?? defaults.deadlineMs,
+        watchdogMs: watchdogMs ?? defaults.watchdogMs,
+        houseAutoOpen: this.houseAutoOpen,
+        dateOf: this.dateOf,
+        limits: limits ?? defaults.limits,
+        mailbox: mailbox ?? defaultMailboxLimits,
+      },
+      taps ?? {},
+    )
+    process.party.skewMs = this.skewMs
+    return process
+  }
+
+  start(force = false): void {
+    const process = this.newProcess()
+    this.processes.add(process)
+    process.start(force).catch((error: unknown) => this.simulation.fail(error))
+    process.party.onDeath(() => {
+      this.processes.delete(process)
+      // Somebody restarts what has ended, unless another is there already.
+      this.clients.later(this.random.between(1, 200), () => {
+        if (this.processes.size === 0) this.start()
+      })
+    })
+  }
+
+  /** Where a client's request goes: the newest that is ready, else the newest that listens. */
+  get process(): SimulatedProcess | undefined {
+    const alive = [...this.processes]
+    return alive.findLast(({ ready }) => ready) ?? alive.findLast(({ listens }) => listens) ?? alive.at(-1)
+  }
+
+  /** kill -9; a new process starts a little later. */
+  crash(): void {
+    this.process?.kill()
+  }
+
+  crashThread(): void {
+    this.random.pick([...(this.process?.threads.running ?? [])])?.kill('killed')
+  }
+
+  get ready(): boolean {
+    return this.process?.ready === true
+  }
+
+  get settled(): boolean {
+    return this.operations.every(({ settledAt, error }) => settledAt !== undefined || error !== undefined)
+  }
+
+  // ---- clients ------------------------------------------------------------------------------------------------------------------
+
+  partitionOf(command: Command): number {
+    return partitionOf(routingKeyOf(command), this.shardOf.length)
+  }
+
+  shardOfPartition(partition: number): SimulatedShard {
+    const database = this.databases[this.shardOf[partition] ?? 0]
+    if (database === undefined) throw new Error(`partition ${partition} has no shard`)
+    return database.shard
+  }
+
+  /** Sends a command until it is answered, as the typed client does. `waits`: as one of a stream, which waits for room instead of hearing 429. */
+  call(command: Command, waits = false): { readonly operation: Operation; readonly done: Promise<Answer> } {
+    const operation: Operation = {
+      number: this.operations.length + 1,
+      command,
+      idKey: idKeyOf(ownerOfCommand(command), command.id),
+      partition: this.partitionOf(command),
+      invokedAt: this.simulation.time.elapsed(),
+      invokedTime: this.simulation.time.now() + this.skewMs,
+      answers: [],
+      tries: 0,
+      settledAt: undefined,
+      answer: undefined,
+      error: undefined,
+    }
+    this.operations.push(operation)
+    if (this.simulation.faults.strikes('client_twice')) void this.once(operation, waits)
+    const done = retried(this.options.retry ?? defaults.retry, () => this.once(operation, waits), {
+      mayRepeat: () => true,
+      pause: (ms) => this.clients.wait(ms),
+      fraction: () => this.clientRandom.fraction(),
+    }).then(
+      (answer) => {
+        operation.settledAt = this.simulation.time.elapsed()
+        operation.answer = answer
+        return answer
+      },
+      (error: unknown) => {
+        operation.error = error
+        throw error
+      },
+    )
+    return { operation, done }
+  }
+
+  /** A client's pause. */
+  pause(ms: number): Promise<void> {
+    return this.clients.wait(ms)
+  }
+
+  /** One request over one connection. */
+  private once(operation: Operation, waits: boolean): Promise<{ readonly value: Answer } | Failed> {
+    const { simulation, clients } = this
+    const { faults } = simulation
+    operation.tries++
+    return new Promise((resolve) => {
+      const give = (result: { readonly value: Answer } | Failed): void => {
+        resolve(result)
+      }
+      const lost = (error: ClientError): void => give({ error })
+      clients.later(simulation.delayMs('request'), () => {
+        const { process } = this
+        if (process?.listens !== true) return give({ error: nobody })
+        const cut = faults.strikes('client_cut') ? (simulation.random.chance(0.5) ? 'request' : 'answer') : undefined
+        const broken = (): void => lost(new ConnectionError('unknown', 'the connection was lost'))
+        if (cut === 'request') return broken()
+        const cancelTimeout = clients.timers.after(clientTimeoutMs, () => lost(new TimeoutError('no answer came')))
+        const forget = process.party.onDeath(() => clients.later(simulation.delayMs('request'), broken))
+        process.party.later(0, () =>
+          process.submit(
+            operation.command,
+            (answer) => {
+              this.options.onReply?.(operation, answer)
+              clients.later(simulation.delayMs('request'), () => {
+                cancelTimeout()
+                forget()
+                if (cut === 'answer') broken()
+                else {
+                  this.heard(operation, answer)
+                  give(tried(answer))
+                }
+              })
+            },
+            waits,
+          ),
+        )
+      })
+    })
+  }
+
+  private heard(operation: Operation, answer: Answer): void {
+    const { simulation } = this
+    operation.answers.push({ at: simulation.time.elapsed(), answer })
+    simulation.trace.note(
+      'client',
+      `#${operation.number} ${operation.command.type} ${operation.command.id}: ${answer.http} ${answer.body}`,
+    )
+  }
+
+  // ---- disasters ----------------------------------------------------------------------------------------------------------------
+
+  /** From now on they come, each kind in its own time, until the faults are stopped. */
+  letLoose(): void {
+    for (const kind of Object.keys(disasters) as Disaster[]) this.plan(kind)
+  }
+
+  private plan(kind: Disaster): void {
+    const { faults, time } = this.simulation
+    const ms = faults.nextMs(kind)
+    if (ms === undefined) return
+    time.after(ms, () => {
+      if (!faults.active) return
+      faults.note(kind)
+      this.simulation.trace.note('disaster', kind)
+      this.strike(kind)
+      this.plan(kind)
+    })
+  }
+
+  strike(kind: Disaster): void {
+    const { random, process } = this
+    switch (kind) {
+      case 'thread_dies':
+        this.crashThread()
+        return
+      case 'thread_freezes': {
+        const thread = random.pick([...(process?.threads.running ?? [])])
+        if (thread !== undefined) this.freeze(thread.party, random.between(1, random.chance(0.2) ? 20_000 : 800))
+        return
+      }
+      case 'process_dies':
+        this.crash()
+        return
+      case 'process_freezes':
+        this.freezeProcess()
+        return
+      case 'shard_down': {
+        const database = random.pick(this.databases)
+        if (database === undefined || database.isDown) return
+        database.goDown()
+        this.clients.later(random.between(1, 1500), () => database.comeUp())
+        return
+      }
+      case 'disk_full': {
+        const database = random.pick(this.databases)
+        if (database === undefined) return
+        database.diskIsFull = true
+        this.clients.later(random.between(1, 1500), () => {
+          database.diskIsFull = false
+        })
+        return
+      }
+      case 'clock_jumps':
+        this.skewMs += random.between(-3_600_000, 3_600_000)
+        for (const { party } of this.processes) party.skewMs = this.skewMs
+        return
+      case 'segment_switches':
+        this.segment++
+        for (const shard of this.databases.keys()) process?.switchSegment(shard, this.segment)
+        return
+    }
+  }
+
+  private freeze(party: Party, ms: number): void {
+    if (!party.running) return
+    party.freeze()
+    this.clients.later(ms, () => {
+      this.simulation.trace.note(party.name, 'wakes up')
+      party.thaw()
+    })
+  }
+
+  private freezeProcess(): void {
+    const { random, process } = this
+    // Two at a time are enough: more would only wait for each other.
+    if (process === undefined || this.processes.size > 2) return
+    this.freeze(process.party, random.between(1, 5000))
+    if (random.chance(0.3)) return
+    this.clients.later(random.between(1, 500), () => {
+      if (process.party.alive && !process.party.running) this.start(true)
+    })
+  }
+
+  /** Nothing goes wrong any more, and what is broken is repaired. */
+  calm(): void {
+    const { faults, trace } = this.simulation
+    faults.stop()
+    trace.note('disaster', 'no more')
+    for (const database of this.databases) {
+      database.comeUp()
+      database.diskIsFull = false
+    }
+    for (const { party, threads } of this.processes) {
+      party.thaw()
+      for (const thread of threads.running) thread.party.thaw()
+    }
+  }
+
+  /** Whether the command's id stands in the journal. */
+  stands({ partition, idKey }: Operation): boolean {
+    return this.shardOfPartition(partition).has(partition, idKey)
+  }
+}
+
+/** Made once: the stack of an error costs more than the try. */
+const nobody = new ConnectionError('none', 'nobody listens')
+
+/** What the client makes of an answer: a value, or something to be sent again. */
+function tried(answer: Answer): { readonly value: Answer } | Failed {
+  if (answer.http !== 429 && answer.http < 500) return { value: answer }
+  const problem = JSON.parse(answer.body) as ConstructorParameters<typeof UnavailableError>[1] & object
+  if (!problems[problem.code].retryable) return { value: answer }
+  const retryAfterMs = answer.http === 429 || answer.http === 503 ? 1000 : undefined
+  return { error: new UnavailableError(answer.http, problem), retryAfterMs }
+}
