@@ -52,16 +52,29 @@ export const faultKinds: readonly FaultKind[] = [
 /** 0: never, 1: as often as above, 2: twice as often. */
 export type FaultWeights = Readonly<Partial<Record<FaultKind, number>>>
 
+/** These delay or repeat, but nothing has to be recovered from. */
+const harmless: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'message_slow',
+  'client_cut',
+  'client_twice',
+  'clock_jumps',
+  'segment_switches',
+])
+
 export class Faults {
   readonly weights: FaultWeights
   /** How often each kind has happened. */
   readonly happened: Partial<Record<FaultKind, number>> = {}
+  /** Elapsed milliseconds when something last had to be recovered from. */
+  troubleAt = 0
   private readonly random: SeededRandom
+  private readonly elapsed: () => number
   private stopped = false
 
-  constructor(weights: FaultWeights, random: SeededRandom) {
+  constructor(weights: FaultWeights, random: SeededRandom, elapsed: () => number) {
     this.weights = weights
     this.random = random
+    this.elapsed = elapsed
   }
 
   /** Whether it happens at this operation. */
@@ -80,6 +93,12 @@ export class Faults {
 
   note(kind: FaultKind): void {
     this.happened[kind] = (this.happened[kind] ?? 0) + 1
+    if (!harmless.has(kind)) this.trouble()
+  }
+
+  /** Something that lasts for so long: only then can anybody recover. */
+  trouble(ms = 0): void {
+    this.troubleAt = Math.max(this.troubleAt, this.elapsed() + ms)
   }
 
   get active(): boolean {

@@ -45,6 +45,8 @@ export interface StoredRow {
 export interface CommitRecord extends PartitionCommit {
   /** The connection that wrote it. */
   readonly writer: string
+  /** Of the partition when it came. */
+  readonly headEpoch: number
   readonly rows: readonly StoredRow[]
 }
 
@@ -59,6 +61,7 @@ export class SimulatedShard {
   readonly holds = new Map<IdKey, { readonly accountKey: number; readonly hold: Readonly<Hold> }>()
   readonly accounts = new Map<number, StoredAccount>()
   private readonly byId = new Map<string, StoredAccount[]>()
+  private readonly lotsBy = new Map<string, StoredAccount[]>()
   private readonly byIdKey = new Map<IdKey, StoredRow[]>()
   private readonly byLink = new Map<IdKey, StoredRow[]>()
   private readonly byAccount = new Map<number, StoredRow[]>()
@@ -132,7 +135,13 @@ export class SimulatedShard {
     for (const { partition, change } of commit.catalog) this.changeCatalog(partition, change)
     for (const one of commit.partitions) {
       this.advance(one)
-      this.commits.push({ ...one, writer, rows: rows.filter(({ partition }) => partition === one.partition) })
+      const headEpoch = this.heads.get(one.partition)?.epoch ?? 0
+      this.commits.push({
+        ...one,
+        writer,
+        headEpoch,
+        rows: rows.filter(({ partition }) => partition === one.partition),
+      })
     }
   }
 
@@ -159,6 +168,7 @@ export class SimulatedShard {
   private open(account: StoredAccount): void {
     this.accounts.set(account.key, account)
     append(this.byId, `${account.partition} ${account.id}`, account)
+    if (lotNameOf(account.id) !== undefined) append(this.lotsBy, ownerOfAccount(account.id), account)
   }
 
   private writeCell({ key, balance, held, seq }: Readonly<Account>): void {
@@ -276,9 +286,9 @@ export class SimulatedShard {
   }
 
   private lotIds(partition: number, owners: readonly string[]): string[] {
-    if (owners.length === 0) return []
-    const ids = [...this.byId.values()].flatMap((accounts) => accounts.filter((one) => one.partition === partition))
-    return ids.map(({ id }) => id).filter((id) => lotNameOf(id) !== undefined && owners.includes(ownerOfAccount(id)))
+    return owners.flatMap((owner) =>
+      (this.lotsBy.get(owner) ?? []).filter((lot) => lot.partition === partition).map(({ id }) => id),
+    )
   }
 
   private account(stored: StoredAccount): Account {
@@ -342,6 +352,16 @@ export class SimulatedShard {
       if (accountKey > 0 && hold.expiresAt !== undefined && hold.expiresAt <= nowMs) ids.add(this.known(accountKey).id)
     }
     return [...ids]
+  }
+
+  /** Owners with points left whose last day was before `today` (days since 1970-01-01). */
+  ownersWithDueLots(today: number, limit: number): string[] {
+    const due: string[] = []
+    for (const [owner, lots] of this.lotsBy) {
+      if (due.length >= limit) break
+      if (lots.some(({ id, balance }) => balance !== 0n && (lotNameOf(id)?.lastDay ?? today) < today)) due.push(owner)
+    }
+    return due
   }
 
   pastIds(partitions: readonly number[], into: PastIds): void {

@@ -43,7 +43,7 @@ export class Simulation {
     this.random = new SeededRandom(seed)
     this.time = startMs === undefined ? new VirtualTime() : new VirtualTime(startMs)
     this.schedule = this.random.fork('schedule')
-    this.faults = new Faults(faults, this.random.fork('faults'))
+    this.faults = new Faults(faults, this.random.fork('faults'), () => this.time.elapsed())
     this.trace = new Trace(this.time, trace === 'keep', typeof trace === 'function' ? trace : undefined)
   }
 

@@ -38,7 +38,8 @@ export class SimulatedThreads implements Threads {
   }
 
   async start(slot: number): Promise<Thread> {
-    const { simulation, main } = this
+    const simulation = this.simulation
+    const main = this.main
     const id = ++this.started
     await main.wait(simulation.random.fraction() * startMs)
     const party = simulation.party(`${main.name}.${id}`, main)

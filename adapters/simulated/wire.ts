@@ -43,7 +43,7 @@ class End implements WireEnd {
 
   /** One event a message; each takes the oldest that is there, so none overtakes another. */
   private arrive(message: unknown): void {
-    const { simulation } = this
+    const simulation = this.simulation
     const way = simulation.delayMs('message')
     const slow = simulation.faults.strikes('message_slow') ? simulation.random.fraction() * slowMs : 0
     const now = simulation.time.elapsed()

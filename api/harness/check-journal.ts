@@ -47,6 +47,12 @@ function checkCommits(partition: number, commits: readonly CommitRecord[]): void
     if (writer !== undefined && writer !== commit.writer) {
       broken('one_writer_an_epoch', `${where}: epoch ${commit.epoch} was written by ${writer} and by ${commit.writer}`)
     }
+    if (commit.epoch !== commit.headEpoch) {
+      broken(
+        'one_writer_an_epoch',
+        `${where}: its writer of epoch ${commit.epoch} had lost it to epoch ${commit.headEpoch}`,
+      )
+    }
     writers.set(commit.epoch, commit.writer)
     if (commit.rows.length > 0) {
       chain = chainOf(chain, Buffer.concat(commit.rows.map(({ bytes }) => bytes)))
@@ -159,7 +165,7 @@ function checkEndings(shard: SimulatedShard, rows: readonly StoredRow[]): void {
 }
 
 const isMoved = ({ row }: StoredRow): boolean =>
-  row.code === 0 && ['debit', 'transfer', 'postings', 'capture'].includes(row.kind)
+  row.code === 0 && ['debit', 'transfer', 'postings', 'capture', 'points.redeem'].includes(row.kind)
 
 /** P4, over each partition by itself. */
 function checkConservation(shard: SimulatedShard): void {

@@ -7,7 +7,8 @@ import type { Command } from '../../core/command.ts'
 import { firstDifference } from '../../core/compare.ts'
 import { decide, dueExpiries } from '../../core/decide.ts'
 import { type IdKey, idKeyOf } from '../../core/identity.ts'
-import { ownerOfCommand } from '../../core/owner.ts'
+import { Lots } from '../../core/lots.ts'
+import { lotsOwnerOf, ownerOfCommand, referredIdOf } from '../../core/owner.ts'
 import { accountName, type PartitionState, type Received, type Rules } from '../../core/partition.ts'
 import type { Row } from '../../core/row.ts'
 import type { Decided } from '../../core/transaction.ts'
@@ -77,6 +78,7 @@ class PartitionCheck {
       pseq: 0,
       accountsOpened: 0,
       accounts: new Map(),
+      lots: new Lots(),
       remembered: new Map(),
       rules: { assets: shard.assets, dateOf, houseAutoOpen },
     }
@@ -112,6 +114,9 @@ class PartitionCheck {
     this.order(asked, id)
     this.time(asked, stored)
     const received = receivedOf(operation.command, stored)
+    const lotsOwner = lotsOwnerOf(operation.command)
+    // Nothing is ever out of this memory.
+    if (lotsOwner !== undefined) this.state.lots.completed(lotsOwner)
     for (const { command } of dueExpiries(this.state, received, stored.at)) {
       broken('rules_decide_so', `${command.id} was due when ${id} was decided`)
     }
@@ -198,7 +203,7 @@ function checkAnswers({ shard, operations }: OperationsCheck, asked: ReadonlyMap
 const isTransaction = ({ type }: Command): boolean => type !== 'open' && type !== 'change' && type !== 'expire'
 
 function receivedOf(command: Command, { idKey }: Decided): Received {
-  const ref = 'hold' in command ? command.hold : 'of' in command ? command.of : undefined
+  const ref = referredIdOf(command)
   const refKey = ref === undefined ? undefined : idKeyOf(ownerOfCommand(command), ref)
   return { command, idKey, refKey, stampedAt: 0 }
 }

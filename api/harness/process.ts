@@ -17,6 +17,7 @@ import type { Simulation } from '../../adapters/simulated/simulation.ts'
 import { SimulatedThreads, type ThreadStart } from '../../adapters/simulated/threads.ts'
 import { wire } from '../../adapters/simulated/wire.ts'
 import type { Asset } from '../../core/asset.ts'
+import { dateText } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import type { Received, Rules } from '../../core/partition.ts'
 
@@ -44,8 +45,8 @@ export interface Taps {
   readonly quarantined?: (partition: number, id: string) => void
 }
 
-const everyMs = { expiry: 500, lock: 200 }
-const dueAccountsMax = 1000
+const everyMs = { expiry: 500, lock: 200, points: 60_000 }
+const dueMax = 1000
 
 export class SimulatedProcess {
   readonly party: Party
@@ -122,7 +123,10 @@ export class SimulatedProcess {
     await supervisor.whenHosted()
     intake.accept(true)
     this.simulation.trace.note(party.name, 'accepts')
-    for (const database of databases) void this.expire(database)
+    for (const database of databases) {
+      void this.expire(database)
+      void this.expirePoints(database)
+    }
   }
 
   private async highestGeneration(database: SimulatedDatabase): Promise<number> {
@@ -150,21 +154,32 @@ export class SimulatedProcess {
     this.kill()
   }
 
+  /** Holds that ran out while nobody asked for their account. */
   private async expire(database: SimulatedDatabase): Promise<void> {
     for (;;) {
       await this.party.wait(everyMs.expiry)
       const accounts = await database.ask(this.party, () =>
-        database.shard.accountsWithDueHolds(this.party.clock.now(), dueAccountsMax),
+        database.shard.accountsWithDueHolds(this.party.clock.now(), dueMax),
       )
-      await Promise.all(
-        (accounts ?? []).map(
-          (account) =>
-            new Promise<void>((resolve) =>
-              this.intake?.submit({ type: 'expire', id: '!expire', account }, () => resolve()),
-            ),
-        ),
-      )
+      await this.postAll((accounts ?? []).map((account) => ({ type: 'expire', id: '!expire', account })))
     }
+  }
+
+  /** Points whose last day is over. */
+  private async expirePoints(database: SimulatedDatabase): Promise<void> {
+    for (;;) {
+      await this.party.wait(everyMs.points)
+      const today = this.options.dateOf(this.party.clock.now())
+      const owners = await database.ask(this.party, () => database.shard.ownersWithDueLots(today, dueMax))
+      const id = `!points.expire:${dateText(today)}`
+      await this.postAll((owners ?? []).map((owner) => ({ type: 'points.expire', id, owner })))
+    }
+  }
+
+  private async postAll(commands: readonly Command[]): Promise<void> {
+    await Promise.all(
+      commands.map((command) => new Promise<void>((resolve) => this.intake?.submit(command, () => resolve(), true))),
+    )
   }
 
   // ---- a worker thread: what `adapters/piscina/worker.ts` does ------------------------------------------------------------------
@@ -190,8 +205,8 @@ export class SimulatedProcess {
           return taps.ledger?.(ledger) ?? ledger
         },
         mailbox: () => {
-          const reader = port.reader()
-          return watched(taps.reader?.(reader) ?? reader, taps.trimmed)
+          const reader = watched(port.reader(), taps.trimmed)
+          return taps.reader?.(reader) ?? reader
         },
         send: taps.send?.(send) ?? send,
         beforeDecide: (received) => taps.beforeDecide?.(received, party),
@@ -243,20 +258,23 @@ export class SimulatedProcess {
 
 function watched(reader: MailboxReader, trimmed: Taps['trimmed']): MailboxReader {
   if (trimmed === undefined) return reader
-  return {
-    get generation() {
-      return reader.generation
-    },
-    get waitingCommands() {
-      return reader.waitingCommands
-    },
-    open: (partition, after) => reader.open(partition, after),
-    close: (partition) => reader.close(partition),
-    take: (commandsMax) => reader.take(commandsMax),
-    whenFrames: (callback, commandsMin) => reader.whenFrames(callback, commandsMin),
+  return changedReader(reader, {
     trim: (partition, position) => {
       trimmed(partition, position)
       reader.trim(partition, position)
     },
-  }
+  })
 }
+
+/** The same reader, but for some of its methods. */
+export const changedReader = (reader: MailboxReader, changes: Partial<MailboxReader>): MailboxReader => ({
+  get waitingCommands() {
+    return reader.waitingCommands
+  },
+  open: (partition, after) => reader.open(partition, after),
+  close: (partition) => reader.close(partition),
+  take: (commandsMax) => reader.take(commandsMax),
+  whenFrames: (callback, commandsMin) => reader.whenFrames(callback, commandsMin),
+  trim: (partition, position) => reader.trim(partition, position),
+  ...changes,
+})

@@ -75,6 +75,7 @@ export class World {
   private started = 0
   private segment = 1
   private skewMs = 0
+  private disastersLeft = 0
   /** Those alive, the oldest first: one that was taken over may not have noticed yet. */
   private readonly processes = new Set<SimulatedProcess>()
 
@@ -129,6 +130,7 @@ export class World {
     this.processes.add(process)
     process.start(force).catch((error: unknown) => this.simulation.fail(error))
     process.party.onDeath(() => {
+      this.simulation.faults.trouble()
       this.processes.delete(process)
       // Somebody restarts what has ended, unless another is there already.
       this.clients.later(this.random.between(1, 200), () => {
@@ -263,8 +265,9 @@ export class World {
 
   // ---- disasters ----------------------------------------------------------------------------------------------------------------
 
-  /** From now on they come, each kind in its own time, until the faults are stopped. */
-  letLoose(): void {
+  /** From now on they come, each kind in its own time, until the faults are stopped or there were so many. */
+  letLoose(most = Number.POSITIVE_INFINITY): void {
+    this.disastersLeft = most
     for (const kind of Object.keys(disasters) as Disaster[]) this.plan(kind)
   }
 
@@ -273,7 +276,8 @@ export class World {
     const ms = faults.nextMs(kind)
     if (ms === undefined) return
     time.after(ms, () => {
-      if (!faults.active) return
+      if (!faults.active || this.disastersLeft <= 0) return
+      this.disastersLeft--
       faults.note(kind)
       this.simulation.trace.note('disaster', kind)
       this.strike(kind)
@@ -302,14 +306,14 @@ export class World {
         const database = random.pick(this.databases)
         if (database === undefined || database.isDown) return
         database.goDown()
-        this.clients.later(random.between(1, 1500), () => database.comeUp())
+        this.last(random.between(1, 1500), () => database.comeUp())
         return
       }
       case 'disk_full': {
         const database = random.pick(this.databases)
         if (database === undefined) return
         database.diskIsFull = true
-        this.clients.later(random.between(1, 1500), () => {
+        this.last(random.between(1, 1500), () => {
           database.diskIsFull = false
         })
         return
@@ -328,10 +332,16 @@ export class World {
   private freeze(party: Party, ms: number): void {
     if (!party.running) return
     party.freeze()
-    this.clients.later(ms, () => {
+    this.last(ms, () => {
       this.simulation.trace.note(party.name, 'wakes up')
       party.thaw()
     })
+  }
+
+  /** A fault that lasts for so long. */
+  private last(ms: number, end: () => void): void {
+    this.simulation.faults.trouble(ms)
+    this.clients.later(ms, end)
   }
 
   private freezeProcess(): void {
@@ -349,6 +359,7 @@ export class World {
   calm(): void {
     const { faults, trace } = this.simulation
     faults.stop()
+    faults.trouble()
     trace.note('disaster', 'no more')
     for (const database of this.databases) {
       database.comeUp()

@@ -80,6 +80,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
 interface Scenario {
   readonly world: World
   readonly owners: number
+  readonly disastersMax: number
   readonly steps: readonly Step[]
   readonly mayBeQuarantined: (command: Command) => boolean
 }
@@ -102,7 +103,7 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
     partitions: random.between(1, 4),
     workers: random.between(1, 2),
     shards: random.chance(0.3) ? 2 : 1,
-    deadlineMs: random.pick([10_000, 10_000, 1000] as const),
+    deadlineMs: random.pick([12_000, 12_000, 1000] as const),
     watchdogMs: random.pick([10_000, 1000] as const),
     limits: {
       // The unlikely branches: batches of one, nothing kept in memory.
@@ -116,9 +117,14 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
       windowCommandsMax: random.pick([1, 10, 16_384] as const),
     },
     retry: { retriesMax: 100_000, delayMs: 20, delayMsMax: 1000 },
-    onReply: (operation, answer) => checkDurable(world, operation, answer),
+    onReply: (operation, answer) => checkReply(world, operation, answer),
     taps: {
-      beforeDecide: (received, thread) => poison.work(received.command, () => thread.kill()),
+      beforeDecide: ({ command }, thread) => {
+        if (!poison.strikes(command)) return
+        world.simulation.faults.trouble()
+        if (poison.kills(command)) thread.kill()
+        throw new Error(`${command.id} is poison`)
+      },
       trimmed: (partition, position) => {
         const head = world.shardOfPartition(partition).heads.get(partition)
         if (head === undefined || comparePositions(position, head.position) > 0) {
@@ -137,18 +143,20 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
   return {
     world,
     owners,
+    // Few are enough to meet anything; many at a time have hardly anything left to break.
+    disastersMax: random.pick([3, 8, 8, 20, 60] as const),
     steps: chosen,
     mayBeQuarantined: (command) => {
       const { thread_dies = 0, thread_freezes = 0 } = faults.happened
       // A host that dies twice while it tries a suspect takes it for the reason.
-      return poison.has(command) || poison.kills + thread_dies + thread_freezes > 1
+      return poison.has(command) || poison.killed + thread_dies + thread_freezes > 1
     },
   }
 }
 
 /** Commands that make their host fail, once or for ever, by an error or by its end. */
 class Poison {
-  kills = 0
+  killed = 0
   private readonly left = new Map<string, { times: number; readonly kill: boolean }>()
 
   constructor(random: SeededRandom, steps: readonly Step[]) {
@@ -164,38 +172,55 @@ class Poison {
     return this.left.has(nameOf(command))
   }
 
-  work(command: Command, kill: () => void): void {
+  strikes(command: Command): boolean {
     const one = this.left.get(nameOf(command))
-    if (one === undefined || one.times === 0) return
+    if (one === undefined || one.times === 0) return false
     one.times--
-    if (one.kill) {
-      this.kills++
-      kill()
-    }
-    throw new Error(`${command.id} is poison`)
+    return true
+  }
+
+  kills(command: Command): boolean {
+    const kill = this.left.get(nameOf(command))?.kill === true
+    if (kill) this.killed++
+    return kill
   }
 }
 
 const nameOf = (command: Command): string => `${ownerOfCommand(command)} ${command.id}`
 
-/** P1: nothing leaves the process that does not stand. */
-function checkDurable(world: World, operation: Operation, answer: Answer): void {
+/** An answer leaves the process. */
+function checkReply(world: World, operation: Operation, answer: Answer): void {
   const { command } = operation
+  const { simulation } = world
+  // P9: an outcome is unknown for a reason, and the reason is not so long ago.
+  if (answer.http === 503 && answer.body.includes('"outcome_unknown"')) {
+    const quietMs = simulation.time.elapsed() - simulation.faults.troubleAt
+    if (quietMs > settleMs) {
+      simulation.fail(
+        new Violation(
+          'answers_come',
+          `${command.id} has an unknown outcome, though nothing was wrong for ${Math.round(quietMs)} ms`,
+        ),
+      )
+    }
+    return
+  }
+  // P1: nothing leaves that does not stand.
   if (!isDecided(answer) || command.type === 'expire') return
   if (answer.http === 412 || ((command.type === 'open' || command.type === 'change') && answer.http !== 201)) return
   if (world.stands(operation)) return
-  world.simulation.fail(
+  simulation.fail(
     new Violation('answered_is_durable', `${command.type} ${command.id} is answered ${answer.http} before it stands`),
   )
 }
 
-async function play({ world, owners, steps, mayBeQuarantined }: Scenario): Promise<void> {
+async function play({ world, owners, disastersMax, steps, mayBeQuarantined }: Scenario): Promise<void> {
   const { simulation } = world
   world.start()
   if (!(await simulation.run(() => world.ready, calmMsMax))) broken('answers_come', 'the process never hosted')
   for (const command of openings(owners)) world.call(command).done.catch(() => undefined)
   await simulation.run(() => world.settled, simulation.time.elapsed() + calmMsMax)
-  world.letLoose()
+  world.letLoose(disastersMax)
   const clients = new Map<number, Step[]>()
   for (const step of steps) clients.set(step.client, [...(clients.get(step.client) ?? []), step])
   let busy = clients.size
@@ -222,17 +247,18 @@ async function walk(world: World, steps: readonly Step[]): Promise<void> {
   }
 }
 
-/** One command to each partition that has an owner: answered at once, at the first try. */
+/** One command to each partition, twice: whoever hosts without being the host any more notices at the first; the second is answered at once. */
 async function probe(world: World): Promise<void> {
   const { simulation } = world
-  await simulation.run(() => false, simulation.time.elapsed() + settleMs)
   const owners = new Map<number, string>()
   for (let i = 0; owners.size < world.shardOf.length && i < 1000; i++) {
     const owner = `probe-${i}`
-    const partition = world.partitionOf(probing(owner))
+    const partition = world.partitionOf(probing(owner, 1))
     if (!owners.has(partition)) owners.set(partition, owner)
   }
-  const probes = [...owners.values()].map((owner) => world.call(probing(owner)).operation)
+  for (const owner of owners.values()) void world.call(probing(owner, 1)).done.catch(() => undefined)
+  await simulation.run(() => false, simulation.time.elapsed() + settleMs)
+  const probes = [...owners.values()].map((owner) => world.call(probing(owner, 2)).operation)
   await simulation.run(
     () => probes.every(({ settledAt }) => settledAt !== undefined),
     simulation.time.elapsed() + probeMs,
@@ -247,9 +273,9 @@ async function probe(world: World): Promise<void> {
   }
 }
 
-const probing = (owner: string): Command => ({
+const probing = (owner: string, number: number): Command => ({
   type: 'credit',
-  id: 'probe',
+  id: `probe-${number}`,
   account: `${owner}:points`,
   amount: '1',
   from: 'house:x',

@@ -61,7 +61,9 @@ const weights = {
   change: 1,
   open: 1,
   expire: 1,
-} as const satisfies Record<Command['type'], number>
+  'points.earn': 3,
+  'points.redeem': 3,
+} as const satisfies Partial<Record<Command['type'], number>>
 
 /** What one owner did so far: later commands refer to it. */
 class Owner {
@@ -113,7 +115,7 @@ class Owner {
       case 'release':
         return { type, ...common, ...this.named(this.earlier(['hold']), 'hold') }
       case 'refund': {
-        const original = this.earlier(['debit', 'transfer', 'capture', 'postings'])
+        const original = this.earlier(['debit', 'transfer', 'capture', 'postings', 'points.redeem'])
         return {
           type,
           ...common,
@@ -144,6 +146,12 @@ class Owner {
         return { type, id: `!${id}`, account: `${this.name}:new`, asset: 'CNY', overdraft: '0', normal: 'credit' }
       case 'expire':
         return { type, id: `!${id}`, account: this.account() }
+      case 'points.earn': {
+        const expiresOn = random.pick(['2027-01', '2027-02-01', '2027-02-02', '2027-06', '2026-12'] as const)
+        return { type, ...common, owner: this.name, amount: String(random.between(1, 50)), expiresOn }
+      }
+      case 'points.redeem':
+        return { type, ...common, owner: this.name, amount: String(random.between(1, 60)) }
     }
   }
 

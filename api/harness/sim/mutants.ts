@@ -1,0 +1,278 @@
+// The engine broken on purpose, one thing at a time, at the ports: each variant leaves out something that a promise needs, and the simulator
+// must find it. Nothing of production is changed for it.
+import { RetryableFault } from '../../../actors/faults.ts'
+import type { Found, Head, LaneCommit, MailboxReader } from '../../../actors/ports.ts'
+import type { LaneLedger } from '../../../actors/worker-host.ts'
+import type { FromWorker } from '../../../actors/worker-protocol.ts'
+import { SimulatedShard } from '../../../adapters/simulated/shard.ts'
+import { readTuples } from '../../../adapters/simulated/tuples.ts'
+import type { Account } from '../../../core/account.ts'
+import type { Remembered } from '../../../core/transaction.ts'
+import { changedReader, type Taps } from '../process.ts'
+import type { WorldOptions } from '../world.ts'
+
+export interface Mutant {
+  /** What is left out. */
+  readonly what: string
+  readonly variant: (options: WorldOptions) => WorldOptions
+}
+
+const tapped =
+  (taps: Taps) =>
+  (options: WorldOptions): WorldOptions => ({ ...options, taps: { ...options.taps, ...taps } })
+
+// ---- the ledger ---------------------------------------------------------------------------------------------------------------
+
+const changedLedger = (ledger: LaneLedger, changes: Partial<LaneLedger>): LaneLedger => ({
+  takeOver: (partitions, claim) => ledger.takeOver(partitions, claim),
+  load: (needs) => ledger.load(needs),
+  commit: (commit) => ledger.commit(commit),
+  pastIds: (partitions, into) => ledger.pastIds(partitions, into),
+  segmentsClosed: (upTo) => ledger.segmentsClosed(upTo),
+  close: () => ledger.close(),
+  ...changes,
+})
+
+const commits = (change: (commit: LaneCommit, ledger: LaneLedger) => Promise<void>) =>
+  tapped({ ledger: (ledger) => changedLedger(ledger, { commit: (commit) => change(commit, ledger) }) })
+
+const heads = (change: (head: Head) => Head) =>
+  tapped({
+    ledger: (ledger) =>
+      changedLedger(ledger, {
+        takeOver: async (partitions, claim) => (await ledger.takeOver(partitions, claim)).map(change),
+      }),
+  })
+
+const loads = (change: (found: Found) => Found) =>
+  tapped({
+    ledger: (ledger) =>
+      changedLedger(ledger, {
+        load: async (needs) => {
+          const found = await ledger.load(needs)
+          return new Map([...found].map(([partition, one]) => [partition, change(one)]))
+        },
+      }),
+  })
+
+const accounts = (change: (account: Account) => Account) =>
+  loads((found) => ({ ...found, accounts: found.accounts.map(change) }))
+
+const remembered = (change: (one: Remembered) => Remembered) =>
+  loads((found) => ({ ...found, transactions: found.transactions.map(([key, one]) => [key, change(one)] as const) }))
+
+// ---- the database -------------------------------------------------------------------------------------------------------------
+
+class EpochlessShard extends SimulatedShard {
+  protected override compare(one: LaneCommit['partitions'][number]): void {
+    super.compare({ ...one, epoch: this.heads.get(one.partition)?.epoch ?? one.epoch })
+  }
+}
+
+class TrustingShard extends SimulatedShard {
+  protected override compare(): void {}
+  protected override checkUnique(): void {}
+}
+
+class IndexlessShard extends SimulatedShard {
+  protected override checkUnique(): void {}
+}
+
+class PositionlessShard extends SimulatedShard {
+  protected override compare(): void {}
+  protected override advance(one: LaneCommit['partitions'][number]): void {
+    const position = this.heads.get(one.partition)?.position
+    super.advance(position === undefined ? one : { ...one, after: position })
+  }
+}
+
+const shard =
+  (make: new (...given: ConstructorParameters<typeof SimulatedShard>) => SimulatedShard) =>
+  (options: WorldOptions): WorldOptions => ({ ...options, shard: (partitions, assets) => new make(partitions, assets) })
+
+const noPastIds = tapped({ ledger: (ledger) => changedLedger(ledger, { pastIds: async () => undefined }) })
+
+// ---- mailbox and answers ------------------------------------------------------------------------------------------------------
+
+const reader = (change: (reader: MailboxReader) => Partial<MailboxReader>) =>
+  tapped({ reader: (one) => changedReader(one, change(one)) })
+
+type Answers = Extract<FromWorker, { kind: 'answers' }>
+
+const answers = (change: (message: Answers) => Answers | undefined) =>
+  tapped({
+    send: (send) => (message) => {
+      if (message.kind !== 'answers') return send(message)
+      const changed = change(message)
+      if (changed !== undefined) send(changed)
+    },
+  })
+
+let dropped = 0
+
+export const mutants: Readonly<Record<string, Mutant>> = {
+  gate_opens_before_the_commit: {
+    what: 'answers leave when the commit is sent, not when it stands',
+    variant: commits(async (commit, ledger) => {
+      void ledger.commit(commit).catch(() => undefined)
+    }),
+  },
+  failed_commit_taken_for_done: {
+    what: 'an error of the commit is taken for a lost answer that means yes',
+    variant: commits(async (commit, ledger) => {
+      try {
+        await ledger.commit(commit)
+      } catch (error) {
+        if (!(error instanceof RetryableFault && error.code === 'unavailable')) throw error
+      }
+    }),
+  },
+  commit_sent_again: {
+    what: 'the adapter sends a commit again whose answer was lost, to a database that trusts it',
+    variant: (options) =>
+      commits(async (commit, ledger) => {
+        try {
+          await ledger.commit(commit)
+        } catch {
+          await ledger.commit(commit)
+        }
+      })(shard(TrustingShard)(options)),
+  },
+  epoch_not_compared: {
+    what: 'the compare-and-set looks at the position only',
+    variant: shard(EpochlessShard),
+  },
+  nothing_compared: {
+    what: 'no compare-and-set, no unique index',
+    variant: shard(TrustingShard),
+  },
+  position_not_committed: {
+    what: 'the rows are committed without the position',
+    variant: shard(PositionlessShard),
+  },
+  deduplication_in_a_window_only: {
+    what: 'ids from before the last start are not known; the unique index is there',
+    variant: noPastIds,
+  },
+  deduplication_without_index: {
+    what: 'ids from before the last start are not known, and no index refuses them',
+    variant: (options) => noPastIds(shard(IndexlessShard)(options)),
+  },
+  held_ignored_in_available: {
+    what: 'what is held counts as available',
+    variant: accounts((account) => ({ ...account, overdraft: account.overdraft + account.held })),
+  },
+  holds_lost_at_activation: {
+    what: 'an account is loaded without its open holds',
+    variant: accounts((account) => ({ ...account, holds: new Map() })),
+  },
+  holds_never_expire: {
+    what: 'a hold is loaded without its time',
+    variant: accounts((account) => ({
+      ...account,
+      holds: new Map([...account.holds].map(([key, hold]) => [key, { ...hold, expiresAt: undefined }])),
+    })),
+  },
+  frozen_forgotten: {
+    what: 'a frozen account is loaded as an open one',
+    variant: accounts((account) => ({ ...account, status: account.status === 'frozen' ? 'open' : account.status })),
+  },
+  refunds_forgotten: {
+    what: 'an original is loaded without what was refunded or captured of it',
+    variant: remembered((one) => ({ ...one, links: one.links.filter(({ kind }) => kind === 'tombstone') })),
+  },
+  tombstones_forgotten: {
+    what: 'a release that came before its hold is not remembered',
+    variant: loads((found) => ({
+      ...found,
+      transactions: found.transactions.filter(([, { decided }]) => decided !== undefined),
+    })),
+  },
+  stale_activation: {
+    what: 'an account is loaded as it stood one entry ago, as from a replica that lags',
+    variant: (options) => {
+      const before = new Map<number, Account>()
+      return accounts((account) => {
+        const last = before.get(account.key)
+        before.set(account.key, account)
+        return last !== undefined && last.seq < account.seq ? last : account
+      })(options)
+    },
+  },
+  chain_begins_anew: {
+    what: 'a new host begins its hash chain from nothing',
+    variant: heads((head) => ({ ...head, chain: new Uint8Array(32) })),
+  },
+  time_begins_anew: {
+    what: 'a new host does not know the time of the last decision',
+    variant: heads((head) => ({ ...head, time: 0 })),
+  },
+  rows_numbered_again: {
+    what: 'a new host takes the number of the last row for free',
+    variant: heads((head) => ({ ...head, pseq: Math.max(0, head.pseq - 1) })),
+  },
+  a_leg_is_lost: {
+    what: 'of a transaction of several transfers the last is not written',
+    variant: commits((commit, ledger) => {
+      const tuples = readTuples(commit.rows)
+      const kept = tuples.filter(({ leg, kind }) => leg === 0 || kind !== 'postings')
+      return ledger.commit({ ...commit, rows: Buffer.concat(kept.map(({ bytes }) => bytes)) })
+    }),
+  },
+  cells_not_written: {
+    what: 'house accounts are not updated',
+    variant: commits((commit, ledger) => ledger.commit({ ...commit, cells: [] })),
+  },
+  endings_of_holds_not_written: {
+    what: 'a hold that ended stays open in its table',
+    variant: commits((commit, ledger) =>
+      ledger.commit({ ...commit, holds: commit.holds.filter(({ hold }) => hold !== undefined) }),
+    ),
+  },
+  details_not_written: {
+    what: 'what the chain covers of a detail is there, the detail is not',
+    variant: commits((commit, ledger) => ledger.commit({ ...commit, details: commit.details.slice(1) })),
+  },
+  trimmed_too_far: {
+    what: 'the mailbox forgets one frame more than was committed',
+    variant: reader((one) => ({
+      trim: (partition, position) => one.trim(partition, { ...position, high: position.high + 1 }),
+    })),
+  },
+  trimmed_when_taken: {
+    what: 'the mailbox forgets a frame when it is taken',
+    variant: reader((one) => ({
+      take: (commandsMax) => {
+        const frames = one.take(commandsMax)
+        for (const { partition, generation, high, low } of frames) {
+          one.trim(partition, { generation, high, low, index: Number.MAX_SAFE_INTEGER })
+        }
+        return frames
+      },
+    })),
+  },
+  frames_swapped: {
+    what: 'two frames of a partition are read in the wrong order',
+    variant: reader((one) => ({ take: (commandsMax) => [...one.take(commandsMax)].reverse() })),
+  },
+  answers_dropped: {
+    what: 'one message of answers in twenty is lost between the threads',
+    variant: answers((message) => (++dropped % 20 === 0 ? undefined : message)),
+  },
+  answers_exchanged: {
+    what: 'the first two answers of a commit go to each other',
+    variant: answers((message) => {
+      const [a, b, ...rest] = Array.from(message.tickets)
+      return a === undefined || b === undefined ? message : { ...message, tickets: [b, a, ...rest] }
+    }),
+  },
+  not_asked_again: {
+    what: 'what was consumed and lost its answer with a dead thread is not asked again',
+    variant: tapped({
+      send: (send) => (message) =>
+        send(
+          message.kind === 'hosted' ? { ...message, position: { generation: 0, high: 0, low: 0, index: 0 } } : message,
+        ),
+    }),
+  },
+}
