@@ -1,7 +1,9 @@
 // A simulated Postgres: one shard, its hosting lock, and the connections to it. The server goes on whatever becomes of its clients: a commit
 // that has arrived is decided there, and only the answer needs somebody alive.
+import type { CatalogStore } from '../../actors/catalog-keeper.ts'
 import { RetryableFault } from '../../actors/faults.ts'
 import type { LaneCommit } from '../../actors/ports.ts'
+import type { CatalogChange } from '../../core/catalog.ts'
 import { type Fate, SimulatedLedger, type UnderWay } from './ledger.ts'
 import type { Party } from './party.ts'
 import type { SimulatedShard } from './shard.ts'
@@ -14,6 +16,8 @@ export class SimulatedDatabase {
   /** Whose session holds the hosting lock. */
   lockedBy: Party | undefined
   diskIsFull = false
+  /** The catalog's changes, where this shard keeps them. */
+  readonly catalog: CatalogChange[] = []
   private down = false
   private readonly simulation: Simulation
   private readonly server: Party
@@ -54,6 +58,24 @@ export class SimulatedDatabase {
     const answer = this.down ? undefined : question()
     await party.wait(this.simulation.delayMs('query'))
     return answer
+  }
+
+  /** Of a process: as the tables are. */
+  catalogStore(party: Party): CatalogStore {
+    const known = async <T>(question: () => T): Promise<T> => {
+      const answer = await this.ask(party, question)
+      if (answer === undefined) throw cut()
+      return answer
+    }
+    return {
+      append: (change) =>
+        known(() => {
+          if (this.catalog.some(({ version }) => version === change.version))
+            throw new RetryableFault('other', 'it stands')
+          this.catalog.push(change)
+        }),
+      after: (version, limit) => known(() => this.catalog.filter((one) => one.version > version).slice(0, limit)),
+    }
   }
 
   connect(party: Party, name: string): SimulatedLedger {

@@ -1,6 +1,7 @@
 // One simulated process, composed as `api/compose.ts` composes a real one: the production intake, supervisor, worker hosts and memory mailbox
 // over simulated threads, wires and databases.
 import type { MessagePort } from 'node:worker_threads'
+import { CatalogKeeper } from '../../actors/catalog-keeper.ts'
 import type { Answer } from '../../actors/engine.ts'
 import { Intake } from '../../actors/intake.ts'
 import type { LaneLimits } from '../../actors/lane.ts'
@@ -16,7 +17,6 @@ import type { Party } from '../../adapters/simulated/party.ts'
 import type { Simulation } from '../../adapters/simulated/simulation.ts'
 import { SimulatedThreads, type ThreadStart } from '../../adapters/simulated/threads.ts'
 import { wire } from '../../adapters/simulated/wire.ts'
-import type { Asset } from '../../core/asset.ts'
 import { dateText } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import type { Received, Rules } from '../../core/partition.ts'
@@ -29,6 +29,8 @@ export interface ProcessOptions {
   readonly watchdogMs: number
   readonly houseAutoOpen: boolean
   readonly dateOf: Rules['dateOf']
+  /** Before the first change of the catalog. */
+  readonly assets: Rules['assets']
   readonly limits: LaneLimits
   readonly mailbox: MemoryMailboxLimits
 }
@@ -53,12 +55,12 @@ export class SimulatedProcess {
   readonly threads: SimulatedThreads
   private readonly simulation: Simulation
   private readonly databases: readonly SimulatedDatabase[]
-  private readonly assets: Map<string, Asset>
   private readonly options: ProcessOptions
   private readonly taps: Taps
   private intake: Intake | undefined
   private supervisor: Supervisor | undefined
   private mailbox: MemoryMailbox | undefined
+  private keeper: CatalogKeeper | undefined
   private generation = 0
 
   constructor(
@@ -73,7 +75,6 @@ export class SimulatedProcess {
     this.options = options
     this.taps = taps
     this.party = simulation.party(name)
-    this.assets = new Map(databases[0]?.shard.assets)
     this.threads = new SimulatedThreads(simulation, this.party, (start) => this.enter(start))
   }
 
@@ -122,11 +123,30 @@ export class SimulatedProcess {
     await supervisor.start()
     await supervisor.whenHosted()
     intake.accept(true)
+    this.keeper = this.keepCatalog(intake)
+    this.keeper?.start()
     this.simulation.trace.note(party.name, 'accepts')
     for (const database of databases) {
       void this.expire(database)
       void this.expirePoints(database)
     }
+  }
+
+  private keepCatalog(intake: Intake): CatalogKeeper | undefined {
+    const [first] = this.databases
+    if (first === undefined) return undefined
+    const { shardOf, deadlineMs } = this.options
+    return new CatalogKeeper(
+      {
+        store: first.catalogStore(this.party),
+        submit: (command, reply) => intake.submit(command, reply, true),
+        timers: this.party.timers,
+        changed: () => undefined,
+      },
+      shardOf.length,
+      deadlineMs,
+      [...first.catalog],
+    )
   }
 
   private async highestGeneration(database: SimulatedDatabase): Promise<number> {
@@ -186,7 +206,6 @@ export class SimulatedProcess {
 
   private async enter({ party, control }: ThreadStart): Promise<void> {
     const { simulation, options, taps, databases } = this
-    const assets = new Map(this.assets)
     const [near, far] = wire(simulation, this.party, party)
     party.onDeath(() => this.party.timers.soon(() => near.close()))
     this.mailbox?.connect(near as unknown as MessagePort)
@@ -212,8 +231,7 @@ export class SimulatedProcess {
         beforeDecide: (received) => taps.beforeDecide?.(received, party),
       },
       options.limits,
-      { assets, dateOf: options.dateOf, houseAutoOpen: options.houseAutoOpen },
-      assets,
+      { assets: options.assets, dateOf: options.dateOf, houseAutoOpen: options.houseAutoOpen },
     )
     control.on('message', (message) => host.hear(message))
     await host.run()
@@ -239,10 +257,9 @@ export class SimulatedProcess {
     this.intake?.submit(command, reply, waits)
   }
 
-  async putAsset(asset: Asset): Promise<void> {
-    for (const { shard } of this.databases) shard.assets.set(asset.code, asset)
-    this.assets.set(asset.code, asset)
-    await this.supervisor?.announceAsset(asset)
+  /** Undefined before the process has started. */
+  get catalog(): CatalogKeeper | undefined {
+    return this.keeper
   }
 
   switchSegment(shard: number, segment: number): void {

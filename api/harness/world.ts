@@ -2,7 +2,7 @@
 // of all that was asked and told.
 import type { Answer } from '../../actors/engine.ts'
 import type { LaneLimits } from '../../actors/lane.ts'
-import { partitionOf } from '../../actors/route.ts'
+import { partitionOfCommand } from '../../actors/route.ts'
 import { defaultMailboxLimits, type MemoryMailboxLimits } from '../../adapters/memory/mailbox.ts'
 import { SimulatedDatabase } from '../../adapters/simulated/database.ts'
 import type { Disaster, FaultWeights } from '../../adapters/simulated/faults.ts'
@@ -15,7 +15,7 @@ import { type Asset, builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import { idKeyOf } from '../../core/identity.ts'
-import { ownerOfCommand, routingKeyOf } from '../../core/owner.ts'
+import { ownerOfCommand } from '../../core/owner.ts'
 import type { Rules } from '../../core/partition.ts'
 import { problems } from '../../schemas/problem.ts'
 import { type ClientError, ConnectionError, TimeoutError, UnavailableError } from '../client/errors.ts'
@@ -68,6 +68,8 @@ export class World {
   readonly operations: Operation[] = []
   readonly houseAutoOpen: boolean
   readonly dateOf: Rules['dateOf']
+  /** Before the first change of the catalog. */
+  readonly assets: Rules['assets']
   private readonly options: WorldOptions
   private readonly clients: Party
   private readonly random: SeededRandom
@@ -94,7 +96,9 @@ export class World {
     this.shardOf = Array.from({ length: partitions }, (_, partition) => partition % shards)
     this.houseAutoOpen = options.houseAutoOpen ?? true
     this.dateOf = options.timeZone === undefined ? utc : calendarOf(options.timeZone)
-    const { assets = builtInAssets, shard = (own, known) => new SimulatedShard(own, known) } = options
+    const assets = options.assets ?? builtInAssets
+    this.assets = new Map(assets.map((asset) => [asset.code, asset]))
+    const { shard = (own, known) => new SimulatedShard(own, known) } = options
     this.databases = Array.from({ length: shards }, (_, number) => {
       const own = [...this.shardOf.keys()].filter((partition) => this.shardOf[partition] === number)
       return new SimulatedDatabase(this.simulation, shard(own, assets), `pg${number}`)
@@ -116,6 +120,7 @@ export class World {
         watchdogMs: watchdogMs ?? defaults.watchdogMs,
         houseAutoOpen: this.houseAutoOpen,
         dateOf: this.dateOf,
+        assets: this.assets,
         limits: limits ?? defaults.limits,
         mailbox: mailbox ?? defaultMailboxLimits,
       },
@@ -165,7 +170,7 @@ export class World {
   // ---- clients ------------------------------------------------------------------------------------------------------------------
 
   partitionOf(command: Command): number {
-    return partitionOf(routingKeyOf(command), this.shardOf.length)
+    return partitionOfCommand(command, this.shardOf.length)
   }
 
   shardOfPartition(partition: number): SimulatedShard {

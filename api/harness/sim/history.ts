@@ -293,6 +293,7 @@ function check(world: World, mayBeQuarantined: (command: Command) => boolean): v
       shard,
       operations: world.operations,
       dateOf: world.dateOf,
+      assets: world.assets,
       houseAutoOpen: world.houseAutoOpen,
       clocksAreRight,
       mayBeQuarantined,
