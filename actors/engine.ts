@@ -39,6 +39,8 @@ export interface Engine {
   assets(): ReadonlyMap<string, Asset>
   /** What every partition sees in order. */
   readonly catalog: EngineCatalog
+  /** Why commands of some partitions do not get into their mailbox; undefined: they do. */
+  mailboxTrouble(): string | undefined
   /** May take traffic: every partition is hosted. */
   ready(): boolean
   /** Stops intake, drains, commits, releases the hosting lock. Bounded in time. */

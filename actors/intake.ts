@@ -17,6 +17,8 @@ export interface IntakeOptions {
 
 const sweepMs = 50
 
+type Cause = 'shard' | 'mailbox'
+
 export class Intake {
   private readonly options: IntakeOptions
   private readonly outbox: Outbox
@@ -24,7 +26,7 @@ export class Intake {
   private readonly timers: Timers
   /** By ticket, oldest first. */
   private readonly pending = new Map<number, Pending>()
-  private readonly down = new Map<number, string>()
+  private readonly down: Readonly<Record<Cause, Map<number, string>>> = { shard: new Map(), mailbox: new Map() }
   private tickets = 0
   private accepting = false
   private cancelSweep: () => void
@@ -80,7 +82,10 @@ export class Intake {
         'The accounts belong to different owners; nothing was recorded.',
       )
     }
-    const trouble = this.down.size === 0 ? undefined : this.down.get(this.partitionOf(command))
+    const { shard, mailbox } = this.down
+    if (shard.size === 0 && mailbox.size === 0) return undefined
+    const partition = this.partitionOf(command)
+    const trouble = shard.get(partition) ?? mailbox.get(partition)
     return trouble === undefined ? undefined : problemAnswer('shard_unavailable', command, trouble)
   }
 
@@ -112,10 +117,10 @@ export class Intake {
     this.outbox.hosted(partition, position)
   }
 
-  /** A partition's shard cannot be reached (`detail`) or can again (undefined): new commands are refused before the mailbox meanwhile. */
-  setDown(partition: number, detail: string | undefined): void {
-    if (detail === undefined) this.down.delete(partition)
-    else this.down.set(partition, detail)
+  /** A partition's shard or mailbox is out of reach (`detail`), or back (undefined): new commands are refused before the mailbox meanwhile. */
+  setDown(partition: number, detail: string | undefined, cause: Cause = 'shard'): void {
+    if (detail === undefined) this.down[cause].delete(partition)
+    else this.down[cause].set(partition, detail)
   }
 
   /** All deadlines are equally long, so the oldest entries end first. */

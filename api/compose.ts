@@ -1,4 +1,4 @@
-// The composition root of a process that hosts: joins Postgres, the memory mailbox and the worker threads into an Engine. The server and the
+// The composition root of a process that hosts: joins Postgres, the mailbox and the worker threads into an Engine. The server and the
 // benchmarks start here.
 import { randomUUID } from 'node:crypto'
 import { CatalogKeeper } from '../actors/catalog-keeper.ts'
@@ -8,7 +8,6 @@ import { Intake } from '../actors/intake.ts'
 import type { CommitStats } from '../actors/lane.ts'
 import type { Reads } from '../actors/reads.ts'
 import { Supervisor } from '../actors/supervisor.ts'
-import { defaultMailboxLimits, MemoryMailbox } from '../adapters/memory/mailbox.ts'
 import { PiscinaThreads } from '../adapters/piscina/threads.ts'
 import { highestGeneration, openLedger } from '../adapters/postgres/catalog.ts'
 import { changesAfter, storeChange } from '../adapters/postgres/catalog-changes.ts'
@@ -18,11 +17,13 @@ import { dueLots } from '../adapters/postgres/due-lots.ts'
 import { HostLock } from '../adapters/postgres/host-lock.ts'
 import { PostgresReads } from '../adapters/postgres/reads.ts'
 import { keepSegments } from '../adapters/postgres/segments.ts'
+import type { RedisMailbox, RedisMailboxLimits } from '../adapters/redis/mailbox.ts'
 import { systemClock, systemTimers } from '../adapters/system/system.ts'
 import { calendarOf, dateText } from '../core/business-date.ts'
 import { assetsOfChange } from '../core/catalog.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
+import { type MailboxNews, type OpenedMailbox, openMailbox } from './mailbox.ts'
 
 /** Measured on two cores with one worker (`npm run bench -- partitions`): see docs/decisions/004-partitions.md. */
 export const defaultPartitions = 8
@@ -37,6 +38,10 @@ const dueAccountsMax = 1000
 const dueOwnersMax = 1000
 
 export interface EngineOptions {
+  /** Undefined: the mailbox in memory. */
+  readonly redisUrl?: string | undefined
+  readonly redisLimits?: Partial<RedisMailboxLimits> | undefined
+  readonly mailboxNews?: MailboxNews | undefined
   /** Shards in their order; the first is the catalog. */
   readonly urls: readonly string[]
   readonly workers: number
@@ -73,6 +78,8 @@ export interface RunningEngine extends Engine {
     readonly timeZone: string
     readonly created: boolean
   }
+  /** The mailbox, where it is in Redis. */
+  readonly redis: Pick<RedisMailbox, 'calls' | 'generation'> | undefined
   /** Commands waiting or under way. */
   queueDepth(): number
   /** Answers that clients wait for. */
@@ -115,30 +122,41 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       }
     }
   }
-  let generation: number
+  let opened: OpenedMailbox
   try {
     for (const url of urls) await lock.acquire(url, options.takeOver)
-    generation = (await highestGeneration(urls)) + 1
+    // Only the host may: whoever opens a mailbox takes it from its former host.
+    opened = await openMailbox({
+      redisUrl: options.redisUrl,
+      redisLimits: options.redisLimits,
+      processName,
+      ledger: info.id,
+      partitions: info.partitions,
+      consumedGeneration: await highestGeneration(urls),
+      news: options.mailboxNews,
+      log,
+      superseded: () => dethrone('another process has opened the mailbox'),
+    })
   } catch (error) {
     await lock.release()
     throw error
   }
 
   const assets = new Map(info.assets)
-  const mailbox = new MemoryMailbox(generation, defaultMailboxLimits)
+  const { mailbox } = opened
   const intake = new Intake(
     { partitions: info.partitions, deadlineMs: options.deadlineMs },
     mailbox,
     systemClock,
     systemTimers,
   )
+  opened.attach(intake)
   const threads = new PiscinaThreads(mailbox, () => ({
     processName,
     shardUrls: urls,
     assets: info.firstAssets,
     timeZone: info.timeZone,
     houseAutoOpen: options.houseAutoOpen,
-    mailboxGeneration: mailbox.generation,
     batchCommandsMax,
     overlapCommandsMin,
     residentsMax: options.residentAccountsMax,
@@ -211,6 +229,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     ledger: { id: info.id, partitions: info.partitions, timeZone: info.timeZone, created: info.created },
     dethroned,
     queueDepth: () => mailbox.depth(),
+    redis: opened.redis,
+    mailboxTrouble: () => opened.trouble(),
     waiting: () => intake.waiting,
     utilizations: () => supervisor.utilizations(),
     submit: (command, reply, waits) => intake.submit(command, reply, waits),
@@ -228,6 +248,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       }
       await supervisor.stop(2000)
       intake.close()
+      await opened.close()
       await reads.close()
       await lock.release()
     },

@@ -2,11 +2,14 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { CommitStats } from '../actors/lane.ts'
 import type { RunningEngine } from './compose.ts'
+import type { MailboxNews } from './mailbox.ts'
 
 export interface EngineMetrics {
   committed(slot: number, shard: number, stats: CommitStats): void
   quarantined(): void
   threadEnded(): void
+  /** Of a mailbox outside of the process. */
+  readonly mailbox: MailboxNews
   /** Gauges that are read when somebody asks. */
   watch(engine: RunningEngine): void
 }
@@ -68,7 +71,31 @@ export function engineMetrics(registry: Registry): EngineMetrics {
     help: 'Worker threads that ended and were replaced.',
     registers,
   })
+  const appends = new Histogram({
+    name: 'suanpan_mailbox_append_seconds',
+    help: 'From the first byte of an append to Redis to its reply; one append takes all that came meanwhile.',
+    buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 2],
+    registers,
+  })
+  const frames = new Counter({
+    name: 'suanpan_mailbox_frames_total',
+    help: 'Frames appended to Redis.',
+    registers,
+  })
+  const generations = new Counter({
+    name: 'suanpan_mailbox_generations_total',
+    help: 'Generations opened because Redis lost or may have lost commands, by reason.',
+    labelNames: ['reason'],
+    registers,
+  })
   return {
+    mailbox: {
+      appended: (ms, count) => {
+        appends.observe(ms / 1000)
+        frames.inc(count)
+      },
+      generation: (_generation, reason) => generations.inc({ reason }),
+    },
     committed: (slot, shard, stats) => {
       const labels = { worker: slot, shard }
       commands.inc(labels, stats.commands)
@@ -90,6 +117,8 @@ export function engineMetrics(registry: Registry): EngineMetrics {
           this.set(engine.queueDepth())
         },
       })
+      const { redis } = engine
+      if (redis !== undefined) watchRedis(redis, registers)
       new Gauge({
         name: 'suanpan_unanswered_commands',
         help: 'Commands whose client still waits.',
@@ -117,4 +146,26 @@ export function engineMetrics(registry: Registry): EngineMetrics {
       })
     },
   }
+}
+
+function watchRedis(redis: NonNullable<RunningEngine['redis']>, registers: Registry[]): void {
+  let seen = 0
+  new Counter({
+    name: 'suanpan_redis_commands_total',
+    help: 'Commands sent to Redis by all threads; divided by suanpan_commands_total: what a transaction costs it.',
+    registers,
+    collect() {
+      const now = redis.calls()
+      this.inc(now - seen)
+      seen = now
+    },
+  })
+  new Gauge({
+    name: 'suanpan_mailbox_generation',
+    help: 'Generation of the mailbox that commands are appended to now.',
+    registers,
+    collect() {
+      this.set(redis.generation())
+    },
+  })
 }

@@ -8,7 +8,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import { type EmbeddedPostgres, startEmbedded } from '../adapters/embedded/embedded.ts'
 import { shownUrl } from '../adapters/postgres/connect.ts'
 import { type RunningEngine, startEngine } from './compose.ts'
-import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
+import { type Config, type Environment, readConfig } from './config.ts'
 import { engineMetrics } from './engine-metrics.ts'
 import { createServer } from './http/server.ts'
 
@@ -50,11 +50,6 @@ export async function serve(env: Environment, options: ServeOptions = {}): Promi
 
 /** Starts everything and listens. What was started is stopped again if a later step fails. */
 export async function startServing(config: Config, log: pino.Logger, options: ServeOptions = {}): Promise<Serving> {
-  if (config.redisUrl !== undefined) {
-    throw new ConfigError([
-      'REDIS_URL is set, but this version has no Redis mailbox yet: unset it to use the mailbox in memory',
-    ])
-  }
   const ends: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
     for (const end of ends.splice(0).reverse())
@@ -67,6 +62,8 @@ export async function startServing(config: Config, log: pino.Logger, options: Se
     const metrics = engineMetrics(registry)
     const engine = await startEngine({
       urls,
+      redisUrl: config.redisUrl,
+      mailboxNews: metrics.mailbox,
       workers: config.workers,
       partitions: config.partitions,
       timeZone: config.businessTimezone,

@@ -404,7 +404,8 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
     await append(writer, 1, 'a')
     assert.deepEqual((await takeAll(one, 1)).map(textOf), ['a'])
     assert.deepEqual((await takeAll(two, 1)).map(textOf), ['b'])
-    // The partition moves over.
+    // The partition moves over. Where the former host cannot be told, the epoch of its commits holds it off.
+    one.close(1)
     two.open(1, start)
     assert.deepEqual((await takeAll(two, 1)).map(textOf), ['a'])
     await append(writer, 1, 'c')
@@ -432,10 +433,12 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
       from.trim(1, at(first, 1))
       await appendAll(writer, 1, ['d', 'e'])
       await endGeneration('everything')
-      assert.deepEqual(
-        told.map(([partitions, generation]) => [partitions.includes(1), partitions.includes(2), generation]),
-        [[true, true, first.generation + 1]],
-      )
+      for (const partition of [1, 2]) {
+        assert.deepEqual(
+          told.filter(([partitions]) => partitions.includes(partition)).map(([, generation]) => generation),
+          [first.generation + 1],
+        )
+      }
       const name = await append(writer, 1, 'f')
       assert.equal(name.generation, first.generation + 1)
       const came: string[] = []

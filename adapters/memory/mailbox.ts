@@ -3,7 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Appended, MailboxWriter, NewFrame } from '../../actors/ports.ts'
 import { comparePositions, type Position } from '../../actors/position.ts'
-import type { FramesMessage, ReaderMessage } from './protocol.ts'
+import type { FramesMessage, MemoryReaderSettings, ReaderMessage } from './protocol.ts'
 
 export interface MemoryMailboxLimits {
   /** Commands waiting in one partition, decided or not, that are not committed. */
@@ -118,13 +118,14 @@ export class MemoryMailbox implements MailboxWriter {
     return { generation: this.generation, high: box.delivered, low: 0, index: Number.MAX_SAFE_INTEGER }
   }
 
-  /** Connects a worker; its lanes open partitions over the port. */
-  connect(port: MessagePort): void {
+  /** Connects a worker; its lanes open partitions over the port. What it must know to read. */
+  connect(port: MessagePort): MemoryReaderSettings {
     const reader: Reader = { port, credit: this.limits.windowCommandsMax, ready: new Set(), scheduled: false }
     port.on('message', (message: ReaderMessage) => this.hear(reader, message))
     port.on('close', () => {
       for (const box of this.boxes.values()) if (box.reader === reader) box.reader = undefined
     })
+    return { kind: 'memory', generation: this.generation }
   }
 
   private hear(reader: Reader, message: ReaderMessage): void {

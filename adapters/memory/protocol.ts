@@ -1,6 +1,12 @@
 // What the mailbox and its reader in a worker thread send each other.
 import type { Position } from '../../actors/position.ts'
 
+/** All that a worker needs to read; plain data. */
+export interface MemoryReaderSettings {
+  readonly kind: 'memory'
+  readonly generation: number
+}
+
 export type ReaderMessage =
   | { readonly kind: 'open'; readonly partition: number; readonly session: number; readonly after: Position }
   | { readonly kind: 'close'; readonly partition: number }

@@ -25,6 +25,10 @@ export class MemoryMailboxPort {
     return new MemoryMailboxReader(this)
   }
 
+  end(): void {
+    this.port.close()
+  }
+
   send(message: ReaderMessage): void {
     this.port.postMessage(message)
   }

@@ -1,22 +1,26 @@
 // Worker threads: one piscina pool of one thread per slot, each running one long host task whose promise is the signal of its end. Commands
 // do not go through `pool.run` (its shared queue would reorder the keys); they travel over ports.
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Thread, Threads } from '../../actors/ports.ts'
-import type { MemoryMailbox } from '../memory/mailbox.ts'
-import type { WorkerSettings, WorkerStart } from './worker.ts'
+import type { ReaderSettings, WorkerSettings, WorkerStart } from './worker.ts'
 
 /** The source under tsx, its emitted copy under node: whichever this file is itself. */
 const entry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url).href
 
 const startMs = 30_000
 
+export interface ConnectsWorkers {
+  /** What the worker at the other end must know to read the mailbox. */
+  connect(port: MessagePort): ReaderSettings
+}
+
 export class PiscinaThreads implements Threads {
-  private readonly settings: () => WorkerSettings
-  private readonly mailbox: MemoryMailbox
+  private readonly settings: () => Omit<WorkerSettings, 'mailbox'>
+  private readonly mailbox: ConnectsWorkers
 
   /** `settings` is asked at each start, so that a replacement thread knows the assets of today. */
-  constructor(mailbox: MemoryMailbox, settings: () => WorkerSettings) {
+  constructor(mailbox: ConnectsWorkers, settings: () => Omit<WorkerSettings, 'mailbox'>) {
     this.mailbox = mailbox
     this.settings = settings
   }
@@ -37,8 +41,8 @@ export class PiscinaThreads implements Threads {
     pool.on('error', () => undefined)
     const control = new MessageChannel()
     const frames = new MessageChannel()
-    this.mailbox.connect(frames.port1)
-    const start: WorkerStart = { control: control.port2, mailbox: frames.port2, settings: this.settings() }
+    const settings = { ...this.settings(), mailbox: this.mailbox.connect(frames.port1) }
+    const start: WorkerStart = { control: control.port2, mailbox: frames.port2, settings }
     const abort = new AbortController()
     const task = pool.run(start, { transferList: [control.port2, frames.port2], signal: abort.signal })
     const ended = task.then(
@@ -69,7 +73,7 @@ export class PiscinaThreads implements Threads {
   }
 }
 
-function started(port: import('node:worker_threads').MessagePort, ended: Promise<string | undefined>): Promise<number> {
+function started(port: MessagePort, ended: Promise<string | undefined>): Promise<number> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`a worker thread did not start in ${startMs} ms`)), startMs)
     port.once('message', (message: { threadId: number }) => {

@@ -5,8 +5,11 @@ import type { FromWorker, ToWorker } from '../../actors/worker-protocol.ts'
 import type { Asset } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
 import type { Received } from '../../core/partition.ts'
+import type { MemoryReaderSettings } from '../memory/protocol.ts'
 import { MemoryMailboxPort } from '../memory/reader.ts'
 import { PostgresLedger } from '../postgres/ledger.ts'
+import type { RedisReaderSettings } from '../redis/protocol.ts'
+import { type ReaderLog, RedisMailboxPort } from '../redis/reader.ts'
 import { systemClock, systemRandom, systemTimers } from '../system/system.ts'
 
 /** All that a worker needs to know; plain data. */
@@ -18,13 +21,15 @@ export interface WorkerSettings {
   readonly assets: readonly Asset[]
   readonly timeZone: string
   readonly houseAutoOpen: boolean
-  readonly mailboxGeneration: number
+  readonly mailbox: ReaderSettings
   readonly batchCommandsMax: number
   readonly overlapCommandsMin: number
   readonly residentsMax: number
   /** A module whose `beforeDecide(received)` is called for every command: how tests make a thread fail. */
   readonly sabotage?: string | undefined
 }
+
+export type ReaderSettings = MemoryReaderSettings | RedisReaderSettings
 
 export interface WorkerStart {
   readonly control: MessagePort
@@ -35,7 +40,9 @@ export interface WorkerStart {
 export default async function run({ control, mailbox, settings }: WorkerStart): Promise<void> {
   const assets = new Map(settings.assets.map((asset) => [asset.code, asset]))
   const rules = { assets, dateOf: calendarOf(settings.timeZone), houseAutoOpen: settings.houseAutoOpen }
-  const mailboxPort = new MemoryMailboxPort(mailbox, settings.mailboxGeneration)
+  const mailboxPort = readerPort(mailbox, settings.mailbox, (message, fields) =>
+    control.postMessage({ kind: 'log', level: 'warn', message, fields } satisfies FromWorker),
+  )
   const beforeDecide = await sabotageFrom(settings.sabotage)
   const host = new WorkerHost(
     {
@@ -62,8 +69,13 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
   control.on('message', (message: ToWorker) => host.hear(message))
   control.postMessage({ kind: 'started', threadId })
   await host.run()
-  mailbox.close()
+  mailboxPort.end()
   control.close()
+}
+
+function readerPort(port: MessagePort, settings: ReaderSettings, log: ReaderLog): MemoryMailboxPort | RedisMailboxPort {
+  if (settings.kind === 'memory') return new MemoryMailboxPort(port, settings.generation)
+  return new RedisMailboxPort(port, settings, log)
 }
 
 async function sabotageFrom(module: string | undefined): Promise<((received: Received) => void) | undefined> {

@@ -1,6 +1,7 @@
 // What operators and machines ask: alive, ready, metrics, chain heads.
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import type { Engine } from '../../actors/engine.ts'
 import type { Reads } from '../../actors/reads.ts'
 import { type Intake, notReady } from './intake.ts'
 import { problemAnswers, textAnswer } from './operation.ts'
@@ -10,7 +11,13 @@ import { answer, answerProblem } from './reply.ts'
 /** A database that takes longer to say that it is there is not. */
 const pingMs = 1_000
 
-export function opsRoutes(app: FastifyInstance, reads: Reads, intake: Intake, registry: Registry): void {
+export function opsRoutes(
+  app: FastifyInstance,
+  engine: Engine,
+  reads: Reads,
+  intake: Intake,
+  registry: Registry,
+): void {
   app.get(
     '/healthz',
     {
@@ -35,7 +42,9 @@ export function opsRoutes(app: FastifyInstance, reads: Reads, intake: Intake, re
       },
     },
     async (_request, reply) => {
+      const trouble = engine.mailboxTrouble()
       if (!intake.isOpen()) answerProblem(reply, notReady)
+      else if (trouble !== undefined) answerProblem(reply, new Problem('not_ready', trouble))
       else if (await answersWithin(reads.ping(), pingMs)) answer(reply, 200, ok)
       else answerProblem(reply, databaseSilent)
     },

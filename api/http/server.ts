@@ -78,7 +78,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   programRoutes(app, engine, intake)
   campaignRoutes(app, engine, reads, intake)
   pointsRoutes(app, reads)
-  opsRoutes(app, reads, intake, registry)
+  opsRoutes(app, engine, reads, intake, registry)
   await app.register(async (scope) => {
     const streamWindow = options.streamWindow ?? streamWindowDefault
     batchRoute(scope, { engine, intake, metrics, log, streamWindow })

@@ -72,6 +72,12 @@ export class FakeEngine implements Engine {
     list: (kind) => [...new Map(this.changes.filter((c) => c.kind === kind).map((c) => [c.code, c])).values()],
   }
 
+  trouble: string | undefined
+
+  mailboxTrouble(): string | undefined {
+    return this.trouble
+  }
+
   ready(): boolean {
     return this.isReady
   }
