@@ -6,6 +6,8 @@ export interface EngineRun {
   readonly engine: RunningEngine
   /** Answers/s of so many debits, from the first submit to the last durable answer. `hot`: all on one account. */
   round(count: number, hot: boolean): Promise<number>
+  /** So many debits at a time, each lot when the one before is durable: as few to a commit as single HTTP requests make them. */
+  small(commands: number, lots: number): Promise<void>
   /** Commits and commands since the last call. */
   batches(): { commits: number; commands: number }
   close(): Promise<void>
@@ -58,6 +60,12 @@ export async function startEngineRun(options: {
       const ms = performance.now() - started
       mustBe(201, answers)
       return (count * 1000) / ms
+    },
+    small: async (count, lots) => {
+      for (let i = 0; i < lots; i++) {
+        runs++
+        mustBe(201, await engine.postAll(debits(count, options.accounts, `s${runs}`, false)))
+      }
     },
     batches: () => {
       const seen = { commits, commands }

@@ -1,9 +1,16 @@
 // `npm run bench -- SCENARIO [--json]`: figures on stdout, what is going on on stderr.
 import { parseArgs } from 'node:util'
+import { cost } from './cost-run.ts'
+import { lane } from './lane-run.ts'
 import { partitions } from './partitions.ts'
 import { quick } from './quick.ts'
 
-const scenarios: Readonly<Record<string, (say: (line: string) => void) => Promise<unknown>>> = { quick, partitions }
+const scenarios: Readonly<Record<string, (say: (line: string) => void) => Promise<unknown>>> = {
+  quick,
+  partitions,
+  lane,
+  cost,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
