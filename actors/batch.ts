@@ -10,24 +10,20 @@ import { accountName, type Received } from '../core/partition.ts'
 import { type Row, type RowKind, sidelessRow } from '../core/row.ts'
 import type { Decided } from '../core/transaction.ts'
 import { answerTo } from '../schemas/answer.ts'
+import { AnswerWriter } from '../schemas/answer-writer.ts'
 import { channelOf, detailOf } from '../schemas/detail.ts'
 import type { TupleWriter } from '../schemas/journal-row.ts'
 import type { Hosted } from './hosted.ts'
+import { PlainRows } from './plain-rows.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
 import type { Position } from './position.ts'
+import { recall } from './residency.ts'
+import { ShortWay } from './short-way.ts'
+import type { Taken } from './taken.ts'
 
 /** A command with the ticket of whoever waits for its answer. */
 export interface Waiting extends Received {
   readonly ticket: number
-}
-
-/** Answers of one batch, in the order decided. */
-export interface Answers {
-  readonly tickets: number[]
-  readonly https: number[]
-  /** 0 or 1. */
-  readonly replayed: number[]
-  readonly bodies: string[]
 }
 
 interface Part {
@@ -54,7 +50,7 @@ export class CommandFailed extends Error {
 
 export class Batch {
   readonly number: number
-  readonly answers: Answers = { tickets: [], https: [], replayed: [], bodies: [] }
+  readonly answers: AnswerWriter
   /** Transactions that may be forgotten once this batch has committed, unless they were used again. */
   readonly touched = new Map<Hosted, IdKey[]>()
   private touchedHere: IdKey[] = []
@@ -76,6 +72,8 @@ export class Batch {
   private salts: Uint8Array = new Uint8Array(0)
   private saltsUsed = 0
   private lastCell = 0
+  private readonly short: ShortWay | undefined
+  private readonly plainRows: PlainRows[] = []
 
   constructor(options: {
     number: number
@@ -83,12 +81,18 @@ export class Batch {
     random: Random
     nowMs: number
     beforeDecide?: ((received: Received) => void) | undefined
+    /** About so many are to be decided. */
+    commands?: number
+    /** False: plain commands go the long way as well. What must not make a difference, for the test that it makes none. */
+    shortWay?: boolean
   }) {
     this.number = options.number
     this.writer = options.writer
     this.random = options.random
     this.nowMs = options.nowMs
     this.beforeDecide = options.beforeDecide
+    this.answers = new AnswerWriter(options.commands ?? 0)
+    this.short = options.shortWay === false ? undefined : new ShortWay(this.writer, this.answers, options.nowMs)
     this.writer.clear()
   }
 
@@ -99,13 +103,46 @@ export class Batch {
     try {
       for (; index < commands.length; index++) {
         const received = commands[index]
-        if (received !== undefined) this.decideOne(hosted, received)
+        if (received === undefined) continue
+        this.beforeDecide?.(received)
+        this.decideOne(hosted, received)
       }
     } catch (error) {
       throw new CommandFailed(hosted.partition, error, index)
     }
     this.commands += commands.length
     this.end(part, after, undefined)
+  }
+
+  /** As `decideAll` for commands as they were taken; those that are plain go the short way where they can. */
+  decideTaken(hosted: Hosted, taken: Taken, after: Position): void {
+    const part = this.begin(hosted)
+    const rows = new PlainRows(this.number, hosted.accounts, this.writer)
+    hosted.plainRows.push(rows)
+    this.plainRows.push(rows)
+    let index = 0
+    try {
+      for (; index < taken.count; index++) {
+        const waiting = taken.waiting[index]
+        this.beforeDecide?.(waiting ?? taken.plainWaiting(index))
+        if (waiting !== undefined) this.decideOne(hosted, waiting)
+        else if (!this.decidePlain(hosted, taken, index, rows)) this.decideOne(hosted, taken.plainWaiting(index))
+      }
+    } catch (error) {
+      throw new CommandFailed(hosted.partition, error, index)
+    }
+    this.commands += taken.count
+    this.end(part, after, undefined)
+  }
+
+  private decidePlain(hosted: Hosted, taken: Taken, index: number, rows: PlainRows): boolean {
+    const short = this.short
+    if (short === undefined) return false
+    if (!short.post(hosted, taken, index, rows)) return false
+    if (short.cellKey !== 0) this.touchCell(hosted, short.cellKey)
+    this.rowCount++
+    this.outcomes.posted = (this.outcomes.posted ?? 0) + 1
+    return true
   }
 
   /** Moves a partition without deciding: to note an attempt (`attemptText`), or to switch its segment. */
@@ -137,8 +174,10 @@ export class Batch {
   }
 
   private decideOne(hosted: Hosted, received: Waiting): void {
-    this.beforeDecide?.(received)
     const { state } = hosted
+    // What this very batch decided the short way was not to be seen when the needs were collected.
+    recall(hosted, received.idKey)
+    if (received.refKey !== undefined) recall(hosted, received.refKey)
     const at = commandTime(state, received.stampedAt, this.nowMs)
     for (const expiry of dueExpiries(state, received, at)) this.record(hosted, expiry)
     const decision = decide(state, received, at)
@@ -147,11 +186,7 @@ export class Batch {
   }
 
   private answer(received: Waiting, decision: Decision): void {
-    const { http, replayed, body } = answerTo(decision, received.command, this.nowMs)
-    this.answers.tickets.push(received.ticket)
-    this.answers.https.push(http)
-    this.answers.replayed.push(replayed ? 1 : 0)
-    this.answers.bodies.push(body)
+    this.answers.add(received.ticket, answerTo(decision, received.command, this.nowMs))
     const code = outcomeOf(decision)
     this.outcomes[code] = (this.outcomes[code] ?? 0) + 1
   }
@@ -207,10 +242,9 @@ export class Batch {
     }
     const name = accountName(from.id, from.asset.code)
     if (row.kind === 'open') {
-      const account = hosted.state.accounts.get(name)
-      if (account !== undefined) account.lastUsed = this.number
-      if (account !== undefined && from.key < 0) {
-        hosted.cellsByKey.set(from.key, account)
+      hosted.accounts.touch(name, this.number)
+      if (from.key < 0) {
+        hosted.cells.set(from.key, name)
         const house = hosted.houses.get(from.id)
         if (house === undefined) hosted.houses.set(from.id, { lastUsed: this.number })
       }
@@ -262,6 +296,8 @@ export class Batch {
 
   private end(part: Part, after: Position, attempt: string | undefined, nextSegment = part.hosted.segment): void {
     const { hosted } = part
+    for (const key of hosted.recalled) this.touchedHere.push(key)
+    hosted.recalled.length = 0
     const bytes = this.writer.since(part.rowsStart)
     const chain = bytes.length === 0 ? undefined : chainOf(hosted.chain, bytes)
     if (chain !== undefined) hosted.chain = chain
@@ -305,7 +341,7 @@ export class Batch {
         isNew,
       })
     }
-    return {
+    const commit = {
       segment,
       partitions: this.parts.map(({ commit }) => commit),
       rows: this.writer.take(),
@@ -319,11 +355,15 @@ export class Batch {
       }),
       holds,
       cells: [...this.cells].flatMap(([key, hosted]) => {
-        const cell = this.openings.has(key) ? undefined : hosted.cellsByKey.get(key)
+        const name = this.openings.has(key) ? undefined : hosted.cells.get(key)
+        const cell = name === undefined ? undefined : hosted.accounts.get(name)
         return cell === undefined ? [] : [{ ...cell }]
       }),
       catalog: this.catalog,
     }
+    for (const rows of this.plainRows) rows.taken(commit.rows)
+    for (const { part } of this.parts) part.hosted.accounts.settle()
+    return commit
   }
 }
 

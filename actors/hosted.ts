@@ -1,12 +1,15 @@
 // One partition as its host holds it in memory. Dropped whole on any trouble and read again from the ledger.
-import type { Account } from '../core/account.ts'
+import { AccountStore } from '../core/account-store.ts'
 import { catalogAfter } from '../core/catalog.ts'
+import type { IdKey } from '../core/identity.ts'
 import { Lots } from '../core/lots.ts'
 import type { PartitionState, Rules } from '../core/partition.ts'
 import { SeenIds } from './id-filter.ts'
+import type { PlainRows } from './plain-rows.ts'
 import type { Head } from './ports.ts'
 import type { Position } from './position.ts'
 import type { Caution } from './suspects.ts'
+import { Taken } from './taken.ts'
 
 export interface Hosted {
   readonly partition: number
@@ -16,7 +19,16 @@ export interface Hosted {
   readonly seen: SeenIds
   /** House ids whose cells are all resident, with the batch number of their last use. */
   readonly houses: Map<string, { lastUsed: number }>
-  readonly cellsByKey: Map<number, Account>
+  /** Names in `accounts` of the resident cells, by key. */
+  readonly cells: Map<number, string>
+  /** The same as in `state`. */
+  readonly accounts: AccountStore
+  /** Plain transactions of batches that are not committed, the oldest batch first. */
+  plainRows: PlainRows[]
+  /** Transactions out of `plainRows` that are remembered since the last batch ended. */
+  recalled: IdKey[]
+  /** Of the batch that is being put together; empty between batches. */
+  readonly taken: Taken
   /** Consumed by decided batches, committed or not. */
   position: Position
   /** After the last decided batch. */
@@ -27,6 +39,7 @@ export interface Hosted {
 }
 
 export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Caution | undefined): Hosted {
+  const accounts = new AccountStore()
   return {
     partition: head.partition,
     epoch: head.epoch,
@@ -35,7 +48,7 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
       time: head.time,
       pseq: head.pseq,
       accountsOpened: head.accountsOpened,
-      accounts: new Map(),
+      accounts,
       lots: new Lots(),
       remembered: new Map(),
       catalog: catalogAfter(rules.assets, head.catalog.changes, head.catalog.version),
@@ -44,7 +57,11 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
     },
     seen,
     houses: new Map(),
-    cellsByKey: new Map(),
+    cells: new Map(),
+    accounts,
+    plainRows: [],
+    recalled: [],
+    taken: new Taken(),
     position: head.position,
     chain: head.chain,
     segment: head.segment,

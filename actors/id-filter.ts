@@ -1,5 +1,6 @@
 // "Surely not seen" for transaction ids, so that a new id costs no query. Bloom filters (Bloom 1970) of 16 bits an id; an id key is a
 // cryptographic hash already, so its own bits give the probes by double hashing (Kirsch and Mitzenmacher 2006).
+import { wordOfIdKey } from '../core/id-words.ts'
 import { type IdKey, idKeyBytes } from '../core/identity.ts'
 
 export const bitsPerId = 16
@@ -37,10 +38,19 @@ export class IdFilter {
   }
 
   add(key: IdKey): void {
+    this.addWords(wordOfIdKey(key, 0), wordOfIdKey(key, 1))
+  }
+
+  mayHold(key: IdKey): boolean {
+    return this.mayHoldWords(wordOfIdKey(key, 0), wordOfIdKey(key, 1))
+  }
+
+  /** The first two words of a key, as `idWords` gives them. */
+  addWords(first: number, second: number): void {
     const { bits } = this
     const mask = this.mask
-    let h = word(key, 0)
-    const step = word(key, 4) | 1
+    let h = swapped(first)
+    const step = swapped(second) | 1
     for (let i = 0; i < probes; i++) {
       const bit = h & mask
       bits[bit >>> 5] = (bits[bit >>> 5] ?? 0) | (1 << (bit & 31))
@@ -49,11 +59,11 @@ export class IdFilter {
     this.count++
   }
 
-  mayHold(key: IdKey): boolean {
+  mayHoldWords(first: number, second: number): boolean {
     const { bits } = this
     const mask = this.mask
-    let h = word(key, 0)
-    const step = word(key, 4) | 1
+    let h = swapped(first)
+    const step = swapped(second) | 1
     for (let i = 0; i < probes; i++) {
       const bit = h & mask
       if (((bits[bit >>> 5] ?? 0) & (1 << (bit & 31))) === 0) return false
@@ -63,11 +73,9 @@ export class IdFilter {
   }
 }
 
-function word(key: IdKey, at: number): number {
-  return (
-    key.charCodeAt(at) | (key.charCodeAt(at + 1) << 8) | (key.charCodeAt(at + 2) << 16) | (key.charCodeAt(at + 3) << 24)
-  )
-}
+/** Stored filters count from the last byte of a word. */
+const swapped = (word: number): number =>
+  (word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24)
 
 /** Ids of the first and of the largest link of a growing chain; each link is four times the one before: a look costs a cache miss a link. */
 const firstLinkIds = 16_384
@@ -86,12 +94,16 @@ export class SeenIds {
   loaded = false
 
   add(key: IdKey): void {
+    this.addWords(wordOfIdKey(key, 0), wordOfIdKey(key, 1))
+  }
+
+  addWords(first: number, second: number): void {
     if (this.last.count >= this.lastIds) {
       this.recent.push(this.last)
       this.lastIds = Math.min(this.lastIds * linkGrowth, largestLinkIds)
       this.last = new IdFilter(this.lastIds)
     }
-    this.last.add(key)
+    this.last.addWords(first, second)
   }
 
   addClosed(segment: number, filter: IdFilter): void {
@@ -100,10 +112,14 @@ export class SeenIds {
 
   /** False: surely never seen. */
   mayHold(key: IdKey): boolean {
-    if (!this.loaded || key.length !== idKeyBytes) return true
-    if (this.last.mayHold(key)) return true
-    for (const filter of this.recent) if (filter.mayHold(key)) return true
-    for (const filter of this.closed.values()) if (filter.mayHold(key)) return true
+    if (key.length !== idKeyBytes) return true
+    return this.mayHoldWords(wordOfIdKey(key, 0), wordOfIdKey(key, 1))
+  }
+
+  mayHoldWords(first: number, second: number): boolean {
+    if (!this.loaded || this.last.mayHoldWords(first, second)) return true
+    for (const filter of this.recent) if (filter.mayHoldWords(first, second)) return true
+    for (const filter of this.closed.values()) if (filter.mayHoldWords(first, second)) return true
     return false
   }
 

@@ -3,11 +3,10 @@
 //
 //   recovering -> running -> recovering (any trouble: drop the memory, take over again, replay from the position) .. -> stopped
 
-import { type IdKey, idKeyOf } from '../core/identity.ts'
+import type { IdKey } from '../core/identity.ts'
 import { violated } from '../core/invariant.ts'
-import { ownerOfCommand, referredIdOf } from '../core/owner.ts'
 import { accountName, type Received, type Rules } from '../core/partition.ts'
-import { decodeFrame, type Stamped } from '../schemas/frame.ts'
+import { FrameReader } from '../schemas/frame.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
 import { Batch, CommandFailed, type Waiting } from './batch.ts'
 import { isFault } from './faults.ts'
@@ -15,8 +14,9 @@ import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
 import { IdFilter, type SeenIds } from './id-filter.ts'
 import type { AnswerSink, Clock, Frame, Head, Ledger, MailboxReader, Needs, Random, Timers } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
-import { Absent, collectNeeds, install, NeedsOf, passivate } from './residency.ts'
+import { Absent, collectTaken, install, NeedsOf, passivate } from './residency.ts'
 import { attemptFrom, attemptText, type Caution, isOver, nextTry, widen } from './suspects.ts'
+import { type Taken, takenOf } from './taken.ts'
 import { Turns } from './turns.ts'
 import { wakeable } from './wakeable.ts'
 
@@ -165,8 +165,8 @@ export class Lane {
     if (frames.length === 0) return await this.rest()
     const work = this.sort(frames)
     if (work.together.size > 0) await this.together(work.together, frames)
-    for (const [hosted, { waiting, after }] of work.alone)
-      await this.alone(hosted, waiting, this.placesOf(hosted, frames), after)
+    for (const [hosted, after] of work.alone)
+      await this.alone(hosted, hosted.taken.allWaiting(), this.placesOf(hosted, frames), after)
   }
 
   /** Waits for so many commands, the end of the commit in flight, or a call from outside. Whoever stops takes none: those that wait would ring on. */
@@ -177,43 +177,23 @@ export class Lane {
 
   // ---- taking -------------------------------------------------------------------------------------------------------------------
 
-  private sort(frames: readonly Frame[]): {
-    together: Map<Hosted, { waiting: Waiting[]; after: Position }>
-    alone: Map<Hosted, { waiting: Waiting[]; after: Position }>
-  } {
-    const together = new Map<Hosted, { waiting: Waiting[]; after: Position }>()
-    const alone = new Map<Hosted, { waiting: Waiting[]; after: Position }>()
+  /** Puts what is new of these frames into `taken` of its partition, with the position behind it. */
+  private sort(frames: readonly Frame[]): { together: Map<Hosted, Position>; alone: Map<Hosted, Position> } {
+    const together = new Map<Hosted, Position>()
+    const alone = new Map<Hosted, Position>()
     for (const frame of frames) {
       const hosted = this.partitions.get(frame.partition)
       if (hosted === undefined) continue
-      const commands = commandsOf(frame)
+      const reader = readerOf(frame)
       const { generation, high, low } = frame
-      const after: Position = { generation, high, low, index: commands.length }
-      const here = together.get(hosted)?.after ?? alone.get(hosted)?.after ?? hosted.position
+      const after: Position = { generation, high, low, index: reader?.count ?? 0 }
+      const before = together.get(hosted) ?? alone.get(hosted)
+      const here = before ?? hosted.position
       if (comparePositions(after, here) <= 0) continue
-      const consumed = isSameFrame(here, after) ? here.index : 0
-      const waiting: Waiting[] = []
-      for (let i = consumed; i < commands.length; i++) {
-        const stamped = commands[i]
-        if (stamped === undefined) continue
-        const { command } = stamped
-        const owner = ownerOfCommand(command)
-        const referred = referredIdOf(command)
-        waiting.push({
-          command,
-          idKey: idKeyOf(owner, command.id),
-          refKey: referred === undefined ? undefined : idKeyOf(owner, referred),
-          stampedAt: stamped.stampedAt,
-          ticket: stamped.ticket,
-        })
-      }
+      if (before === undefined) hosted.taken.clear()
+      if (reader !== undefined) hosted.taken.add(reader, isSameFrame(here, after) ? here.index : 0)
       const among = hosted.caution === undefined ? together : alone
-      const part = among.get(hosted)
-      if (part === undefined) among.set(hosted, { waiting, after })
-      else {
-        for (const received of waiting) part.waiting.push(received)
-        part.after = after
-      }
+      among.set(hosted, after)
     }
     return { together, alone }
   }
@@ -224,7 +204,8 @@ export class Lane {
     for (const frame of frames) {
       if (frame.partition !== hosted.partition) continue
       const { generation, high, low } = frame
-      for (let index = 1; index <= commandsOf(frame).length; index++) {
+      const count = readerOf(frame)?.count ?? 0
+      for (let index = 1; index <= count; index++) {
         const place = { generation, high, low, index }
         if (comparePositions(place, places.at(-1) ?? hosted.position) > 0) places.push(place)
       }
@@ -234,21 +215,20 @@ export class Lane {
 
   // ---- the normal way -----------------------------------------------------------------------------------------------------------
 
-  private async together(
-    parts: ReadonlyMap<Hosted, { waiting: Waiting[]; after: Position }>,
-    frames: readonly Frame[],
-  ): Promise<void> {
+  private async together(parts: ReadonlyMap<Hosted, Position>, frames: readonly Frame[]): Promise<void> {
     const number = ++this.batchNumber
-    const came = await this.activateOrSuspect(parts, number)
+    const came = await this.activateOrSuspect(parts, number, ({ taken }) => taken)
     // Deciding is one step: it needs a turn only where another lane has one.
     const endTurn = this.turns.busy ? await this.turns.take() : undefined
     const started = this.ports.clock.elapsed()
-    const batch = this.newBatch(number)
+    let commands = 0
+    for (const { taken } of parts.keys()) commands += taken.count
+    const batch = this.newBatch(number, commands)
     try {
       if (this.failure !== undefined) throw this.failure
-      for (const [hosted, { waiting, after }] of parts) {
+      for (const [hosted, after] of parts) {
         try {
-          batch.decideAll(hosted, waiting, after)
+          batch.decideTaken(hosted, hosted.taken, after)
         } catch (error) {
           this.blame(hosted, error, this.placesOf(hosted, frames))
           throw error
@@ -265,40 +245,42 @@ export class Lane {
 
   /** A fault is the world's; whatever else an activation throws is for one of the commands, and would be thrown again. */
   private async activateOrSuspect(
-    parts: ReadonlyMap<Hosted, { readonly waiting: readonly Received[]; readonly after: Position }>,
+    parts: ReadonlyMap<Hosted, Position>,
     batch: number,
+    commandsOf: (hosted: Hosted) => Taken,
   ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
     try {
-      return await this.activate(parts, batch)
+      return await this.activate([...parts.keys()], batch, commandsOf)
     } catch (error) {
       if (isFault(error)) throw error
-      for (const [{ partition }, { after }] of parts) this.suspect(partition, after)
+      for (const [{ partition }, after] of parts) this.suspect(partition, after)
       throw new CommandFailed([...parts.keys()].map(({ partition }) => partition).join(', '), error)
     }
   }
 
   /** Loads what the commands need and is not in memory: one round trip, a second where a found row names another account. */
   private async activate(
-    parts: ReadonlyMap<Hosted, { readonly waiting: readonly Received[] }>,
+    parts: readonly Hosted[],
     batch: number,
+    commandsOf: (hosted: Hosted) => Taken,
   ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
     const came: (readonly [Hosted, readonly IdKey[]])[] = []
     const absents = new Map<number, Absent>()
     for (let round = 0; round < roundsMax; round++) {
       const needs = new Map<number, Needs>()
-      for (const [hosted, { waiting }] of parts) {
+      for (const hosted of parts) {
         let absent = absents.get(hosted.partition)
         if (absent === undefined) {
           absent = new Absent()
           absents.set(hosted.partition, absent)
         }
         const wanted = new NeedsOf()
-        for (const received of waiting) collectNeeds(hosted, received, batch, absent, wanted)
+        collectTaken(hosted, commandsOf(hosted), batch, absent, wanted)
         if (!wanted.empty) needs.set(hosted.partition, wanted.list())
       }
       if (needs.size === 0) return came
       const found = await this.ports.ledger.load(needs)
-      for (const [hosted] of parts) {
+      for (const hosted of parts) {
         const asked = needs.get(hosted.partition)
         const absent = absents.get(hosted.partition)
         if (asked === undefined || absent === undefined) continue
@@ -351,19 +333,20 @@ export class Lane {
 
   /** The commit stands: only now anything is heard of it. */
   private openGate(batch: Batch): void {
-    const { tickets, https, replayed, bodies } = batch.answers
-    if (tickets.length > 0) {
-      const texts = bodies.join('\n')
-      this.ports.answers.answers(Float64Array.from(tickets), Uint16Array.from(https), Uint8Array.from(replayed), texts)
+    if (batch.answers.count > 0) {
+      const { tickets, https, replayed, bodies } = batch.answers.take()
+      this.ports.answers.answers(tickets, https, replayed, bodies)
     }
-    for (const [{ state }, keys] of batch.touched) {
-      const { remembered, accounts } = state
+    for (const [hosted, keys] of batch.touched) {
+      hosted.plainRows = hosted.plainRows.filter((rows) => rows.batch > batch.number)
+      const { accounts } = hosted
+      const { remembered } = hosted.state
       for (const key of keys) {
         const one = remembered.get(key)
         if (one === undefined || (one.lastUsed ?? 0) > batch.number) continue
         // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
         const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
-        if (held !== undefined && accounts.get(accountName(held.id, held.asset.code))?.holds.has(key)) continue
+        if (held !== undefined && accounts.peek(accountName(held.id, held.asset.code))?.holds.has(key)) continue
         remembered.delete(key)
       }
     }
@@ -424,7 +407,8 @@ export class Lane {
     const number = ++this.batchNumber
     const tried = waiting.slice(0, count)
     const after = places[count - 1] ?? first
-    const came = await this.activateOrSuspect(new Map([[hosted, { waiting: tried, after }]]), number)
+    const alone = takenOf(tried)
+    const came = await this.activateOrSuspect(new Map([[hosted, after]]), number, () => alone)
     const batch = this.newBatch(number)
     try {
       batch.decideAll(hosted, tried, after)
@@ -624,9 +608,10 @@ export class Lane {
     }
   }
 
-  private newBatch(number: number): Batch {
+  private newBatch(number: number, commands = 0): Batch {
     return new Batch({
       number,
+      commands,
       writer: this.writer,
       random: this.ports.random,
       nowMs: this.ports.clock.now(),
@@ -639,4 +624,5 @@ const isSameFrame = (a: Position, b: Position): boolean =>
   a.generation === b.generation && a.high === b.high && a.low === b.low
 
 /** The beginning of a generation holds none. */
-const commandsOf = ({ bytes }: Frame): Stamped[] => (bytes.length === 0 ? [] : decodeFrame(bytes))
+const readerOf = ({ bytes }: Frame): FrameReader | undefined =>
+  bytes.length === 0 ? undefined : new FrameReader(bytes)

@@ -1,13 +1,16 @@
 // Activation: what of a batch is not in memory yet, and putting there what the ledger found. An account or id that was asked for and not
 // found does not exist.
-import type { Account } from '../core/account.ts'
 import { pointsAccounts } from '../core/house.ts'
+import { wordOfIdKey } from '../core/id-words.ts'
 import { type IdKey, isHouse } from '../core/identity.ts'
 import { accountIdsOf, lotsOwnerOf } from '../core/owner.ts'
 import { accountName, type Received } from '../core/partition.ts'
 import type { Row } from '../core/row.ts'
+import type { Remembered } from '../core/transaction.ts'
 import type { Hosted } from './hosted.ts'
 import type { Found, Needs } from './ports.ts'
+import { findPlain } from './short-way.ts'
+import type { Taken } from './taken.ts'
 
 /** Collects the needs of one partition's commands; sets, so that a hot account is asked for once. */
 export class NeedsOf {
@@ -34,6 +37,17 @@ export class NeedsOf {
 export class Absent {
   readonly accounts = new Set<string>()
   readonly transactions = new Set<IdKey>()
+}
+
+/** What the commands of a partition need, as they were taken. */
+export function collectTaken(hosted: Hosted, taken: Taken, batch: number, absent: Absent, needs: NeedsOf): void {
+  for (let i = 0; i < taken.count; i++) {
+    const waiting = taken.waiting[i]
+    if (waiting !== undefined) collectNeeds(hosted, waiting, batch, absent, needs)
+    else if (!findPlain(hosted, taken, i, batch, absent, needs)) {
+      collectNeeds(hosted, taken.makeWaiting(i), batch, absent, needs)
+    }
+  }
 }
 
 /** Adds what `received` needs and is not resident; marks what is, so that it stays until the batch has committed. */
@@ -80,11 +94,11 @@ export function collectNeeds(hosted: Hosted, received: Received, batch: number, 
   }
 }
 
-function needLots({ state }: Hosted, owner: string | undefined, batch: number, needs: NeedsOf): void {
+function needLots({ state, accounts }: Hosted, owner: string | undefined, batch: number, needs: NeedsOf): void {
   if (owner === undefined) return
   const lots = state.lots.allOf(owner)
   if (lots === undefined) needs.lotsOf.add(owner)
-  else for (const { account } of lots) account.lastUsed = batch
+  else for (const { account } of lots) accounts.touch(account.id, batch)
 }
 
 function needAccount(hosted: Hosted, id: string, batch: number, absent: Absent, needs: NeedsOf): void {
@@ -94,9 +108,7 @@ function needAccount(hosted: Hosted, id: string, batch: number, absent: Absent, 
     else house.lastUsed = batch
     return
   }
-  const account = hosted.state.accounts.get(id)
-  if (account !== undefined) account.lastUsed = batch
-  else if (!absent.accounts.has(id)) needs.accounts.add(id)
+  if (!hosted.accounts.touch(id, batch) && !absent.accounts.has(id)) needs.accounts.add(id)
 }
 
 function needTransaction(
@@ -107,14 +119,14 @@ function needTransaction(
   needs: NeedsOf,
   named: boolean,
 ): void {
-  const remembered = hosted.state.remembered.get(key)
+  const remembered = recall(hosted, key)
   if (remembered !== undefined) remembered.lastUsed = batch
   else if ((named || hosted.seen.mayHold(key)) && !absent.transactions.has(key)) needs.transactions.add(key)
 }
 
 /** A transaction that the command names, and the accounts on its other side. */
 function needReferred(hosted: Hosted, key: IdKey, batch: number, absent: Absent, needs: NeedsOf): void {
-  const remembered = hosted.state.remembered.get(key)
+  const remembered = recall(hosted, key)
   if (remembered === undefined) {
     if (!absent.transactions.has(key)) needs.transactions.add(key)
     return
@@ -140,15 +152,16 @@ export function install(
   batch: number,
   absent: Absent,
 ): IdKey[] {
-  const { accounts, lots, remembered } = hosted.state
+  const { accounts } = hosted
+  const { lots, remembered } = hosted.state
   lots.forgetEmpty()
   for (const account of found?.accounts ?? []) {
     if (account.key < 0) {
       if (hosted.houses.has(account.id)) continue
     } else if (accounts.has(account.id)) continue
-    account.lastUsed = batch
-    accounts.set(accountName(account.id, account.asset.code), account)
-    if (account.key < 0) hosted.cellsByKey.set(account.key, account)
+    const name = accountName(account.id, account.asset.code)
+    accounts.install(name, account, batch)
+    if (account.key < 0) hosted.cells.set(account.key, name)
     else lots.add(account)
   }
   for (const owner of needs.lotsOf) lots.completed(owner)
@@ -166,43 +179,58 @@ export function install(
 }
 
 /**
- * Passivation: forgets accounts whose last batch has committed, oldest openings of the Map first with a second chance for the recently used,
- * until at most `excess` are gone. Their state is durable already: nothing to write. Returns how many went.
+ * A transaction that is remembered, or that a batch which is not committed decided the short way: then it is remembered from now on, until
+ * the batch that asks has committed.
+ */
+export function recall(hosted: Hosted, key: IdKey): Remembered | undefined {
+  const { remembered } = hosted.state
+  const known = remembered.get(key)
+  if (known?.decided !== undefined || hosted.plainRows.length === 0 || !hosted.seen.mayHold(key)) return known
+  for (let i = 0; i < 4; i++) recallWords[i] = wordOfIdKey(key, i)
+  for (const rows of hosted.plainRows) {
+    const decided = rows.decided(recallWords, 0)
+    if (decided === undefined) continue
+    // A tombstone may name it already.
+    if (known !== undefined) known.decided = decided
+    else remembered.set(key, { decided, links: [], lastUsed: 0 })
+    hosted.recalled.push(key)
+    return remembered.get(key)
+  }
+  return known
+}
+
+const recallWords = new Int32Array(4)
+
+/**
+ * Passivation: forgets accounts whose last batch has committed, in turn with a second chance for the recently used, until at most `excess` are
+ * gone. Their state is durable already: nothing to write. Returns how many went.
  */
 export function passivate(hosted: Hosted, excess: number, committed: number, recently: number): number {
-  const { accounts, lots, remembered } = hosted.state
-  let gone = 0
-  let looked = 0
-  const lookAtMost = excess * 4 + 64
-  for (const [name, account] of accounts) {
-    if (gone >= excess || looked++ >= lookAtMost) break
-    const lastUsed = account.key < 0 ? (hosted.houses.get(account.id)?.lastUsed ?? 0) : account.lastUsed
-    if (lastUsed > committed || lastUsed > recently) {
-      accounts.delete(name)
-      accounts.set(name, account)
-      continue
+  const { accounts, houses } = hosted
+  const { lots, remembered } = hosted.state
+  const mayGo = (lastUsed: number): boolean => lastUsed <= committed && lastUsed <= recently
+  return accounts.evict(excess, excess * 4 + 64, mayGo, (slot, name) => {
+    if (accounts.isCell(slot)) {
+      const id = accounts.idOf(slot)
+      if (!mayGo(houses.get(id)?.lastUsed ?? 0)) return false
+      forgetHouse(hosted, id)
+      return true
     }
-    if (account.key < 0) {
-      forgetHouse(hosted, account.id)
-      gone++
-      continue
-    }
+    const account = accounts.peek(name)
+    if (account === undefined) return true
     for (const key of account.holds.keys()) remembered.delete(key)
-    accounts.delete(name)
     lots.forget(account)
-    gone++
-  }
-  return gone
+    return true
+  })
 }
 
 /** All cells of a house id go together: `houses` promises that they are all there. */
 function forgetHouse(hosted: Hosted, id: string): void {
   hosted.houses.delete(id)
-  for (const cell of [...hosted.cellsByKey.values()]) if (cell.id === id) forgetCell(hosted, cell)
-}
-
-function forgetCell(hosted: Hosted, cell: Account): void {
-  for (const key of cell.holds.keys()) hosted.state.remembered.delete(key)
-  hosted.cellsByKey.delete(cell.key)
-  hosted.state.accounts.delete(accountName(cell.id, cell.asset.code))
+  for (const [key, name] of [...hosted.cells]) {
+    if (name !== id && !name.startsWith(`${id}|`)) continue
+    for (const hold of hosted.accounts.peek(name)?.holds.keys() ?? []) hosted.state.remembered.delete(hold)
+    hosted.cells.delete(key)
+    hosted.accounts.delete(name)
+  }
 }

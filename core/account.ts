@@ -32,8 +32,6 @@ export interface Account extends AccountRef {
   version: number
   /** Open holds on this account by the key of the transaction that placed them; `noHolds` of most accounts. */
   holds: Map<IdKey, Hold>
-  /** Batch number of the last use: what passivation sorts by. Owned by the host, not by core. */
-  lastUsed: number
 }
 
 /** An account as it opens. Every account in memory is made here or has its members in this order: one hidden class for the hot path. */
@@ -49,7 +47,6 @@ export const openedAccount = (key: number, id: string, asset: Asset, normal: Nor
   seq: 0,
   version: 1,
   holds: noHolds,
-  lastUsed: 0,
 })
 
 /** A house account's cell: unlimited, so that no bound is checked on it. */

@@ -54,6 +54,26 @@ export function parseAmount(text: string, scale: number): bigint | AmountRefusal
   return BigInt(digits * (powersOfTen[scale - decimals] ?? 1))
 }
 
+/**
+ * As `parseAmount`, from ASCII bytes to a whole number; NaN for whatever is not surely one that a double adds exactly: `parseAmount` then says
+ * what it is.
+ */
+export function parseWhole(bytes: Uint8Array, at: number, length: number, scale: number): number {
+  if (length === 0 || length + scale > exactDigits) return Number.NaN
+  let digits = 0
+  let point = -1
+  for (let i = 0; i < length; i++) {
+    const digit = (bytes[at + i] ?? 0) - 48
+    if (digit >= 0 && digit <= 9) digits = digits * 10 + digit
+    else if (digit === -2 && point === -1) point = i
+    else return Number.NaN
+  }
+  const decimals = point === -1 ? 0 : length - point - 1
+  if (decimals > scale || point === 0 || point === length - 1) return Number.NaN
+  if (length > 1 && point !== 1 && bytes[at] === 48) return Number.NaN
+  return digits * (powersOfTen[scale - decimals] ?? Number.NaN)
+}
+
 function parseLong(text: string, scale: number): bigint | AmountRefusal {
   if (!decimalSyntax.test(text)) violated('amount_syntax', { text })
   const point = text.indexOf('.')

@@ -1,7 +1,7 @@
 // The state of one partition, as far as it is in memory: what `decide` reads and `apply` changes. Whoever drives it (the partition
 // host, a simulator, `verify`) must first have made resident all that the command names: an account or id that is absent here
 // does not exist.
-import type { Account } from './account.ts'
+import type { Accounts } from './account-store.ts'
 import type { Asset } from './asset.ts'
 import type { Catalog } from './catalog.ts'
 import type { Command } from './command.ts'
@@ -18,7 +18,7 @@ export interface PartitionState {
   /** Accounts and cells ever opened in this partition: the source of account keys. */
   accountsOpened: number
   /** By `accountName`: resident accounts and cells. */
-  readonly accounts: Map<string, Account>
+  readonly accounts: Accounts
   /** Those of `accounts` that are lots, by owner. */
   readonly lots: Lots
   /** Resident transactions by key: all of uncommitted batches, and those that were loaded. */

@@ -1,7 +1,8 @@
 // The stored form of a journal row: a tuple of PostgreSQL's binary COPY format
 // (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"). The hash chain runs over exactly these bytes, and COPY TO
 // gives them back unchanged, so `verify` hashes what the server reads out without encoding anything again.
-import type { IdKey } from '../core/identity.ts'
+import { type IdKey, idKeyBytes } from '../core/identity.ts'
+import type { PlainSides } from '../core/plain.ts'
 import { type Row, rowKinds } from '../core/row.ts'
 
 /** Raised with every change of the columns or their order. */
@@ -53,6 +54,67 @@ export interface RowPlace {
   /** Days since 1970-01-01. */
   readonly date: number
   readonly detailHash: Uint8Array | undefined
+}
+
+/** What a plain row needs beside its sides. Amounts are whole and exact. */
+export interface PlainPlace {
+  readonly partition: number
+  readonly pseq: number
+  readonly atMs: number
+  readonly date: number
+  readonly kind: number
+  readonly amount: number
+  readonly fromKey: number
+  readonly toKey: number
+}
+
+/** Where the texts of a plain command stand; a channel of length 0 is none. */
+export interface PlainTexts {
+  readonly bytes: Uint8Array
+  readonly idAt: number
+  readonly idLength: number
+  readonly channelAt: number
+  readonly channelLength: number
+}
+
+const int8Bytes = 12
+/** Where the 16 bytes of the id's key stand in a tuple of `plain`: behind the count, nine int8 and two nulls. */
+export const plainKeyAt = 2 + 9 * int8Bytes + 2 * 4 + 4
+
+/** What of a plain tuple is not known from elsewhere. */
+export interface PlainTuple {
+  readonly atMs: number
+  readonly amount: bigint
+  readonly fromSeq: number
+  readonly fromBalance: bigint
+  readonly toSeq: number
+  readonly toBalance: bigint
+  readonly date: number
+  readonly kind: number
+  readonly id: string
+  readonly channel: string | undefined
+}
+
+/** Reads back what `TupleWriter.plain` wrote. */
+export function readPlain(bytes: Buffer, at: number): PlainTuple {
+  const int8 = (i: number, nulls: number): bigint => bytes.readBigInt64BE(at + 2 + i * int8Bytes + nulls * 4 + 4)
+  const afterKey = at + plainKeyAt + idKeyBytes
+  const idAt = afterKey + 34
+  const idLength = bytes.readInt32BE(idAt)
+  const channelAt = idAt + 4 + idLength
+  const channelLength = bytes.readInt32BE(channelAt)
+  return {
+    atMs: Number(int8(1, 0)) / 1000 + postgresEpochMs,
+    amount: int8(2, 0),
+    fromSeq: Number(int8(4, 0)),
+    fromBalance: int8(5, 0),
+    toSeq: Number(int8(7, 1)),
+    toBalance: int8(8, 1),
+    date: bytes.readInt32BE(afterKey + 8) + postgresEpochDays,
+    kind: bytes.readInt16BE(afterKey + 28),
+    id: bytes.toString('latin1', idAt + 4, channelAt),
+    channel: channelLength < 0 ? undefined : bytes.toString('latin1', channelAt + 4, channelAt + 4 + channelLength),
+  }
 }
 
 /** Longest tuple: 21 lengths, fixed columns, an id of 137 bytes (`!expire:` and 128), a channel of 32, a hash of 32. */
@@ -146,6 +208,58 @@ export class TupleWriter {
       o += 4 + hash.length
     }
     this.end = o
+  }
+
+  /**
+   * A row of one accepted transfer as the short way decides it: both sides touched, nothing held, no link, no detail. The same bytes as `row`
+   * writes for it. All that varies in length stands behind the key of the id, so every offset before is fixed. Texts are ASCII in `texts`.
+   */
+  plain(place: PlainPlace, sides: PlainSides, words: Int32Array, wordsAt: number, texts: PlainTexts): void {
+    if (this.bytes.length - this.end < tupleBytesMax) this.grow()
+    const { bytes, view } = this
+    const start = this.end
+    view.setInt16(start, journalColumns.length)
+    let o = this.int8(start + 2, place.pseq)
+    o = this.int8(o, (place.atMs - postgresEpochMs) * 1000)
+    o = this.int8(o, place.amount)
+    o = this.int8(o, place.fromKey)
+    o = this.int8(o, sides.fromSeq)
+    o = this.int8(o, sides.fromBalance)
+    view.setInt32(o, -1)
+    o = this.int8(o + 4, place.toKey)
+    o = this.int8(o, sides.toSeq)
+    o = this.int8(o, sides.toBalance)
+    view.setInt32(o, -1)
+    view.setInt32(o + 4, 16)
+    view.setInt32(o + 8, words[wordsAt] ?? 0)
+    view.setInt32(o + 12, words[wordsAt + 1] ?? 0)
+    view.setInt32(o + 16, words[wordsAt + 2] ?? 0)
+    view.setInt32(o + 20, words[wordsAt + 3] ?? 0)
+    view.setInt32(o + 24, -1)
+    view.setInt32(o + 28, 4)
+    view.setInt32(o + 32, place.date - postgresEpochDays)
+    view.setInt32(o + 36, 2)
+    view.setInt16(o + 40, place.partition)
+    view.setInt32(o + 42, 2)
+    view.setInt16(o + 46, 0)
+    view.setInt32(o + 48, 2)
+    view.setInt16(o + 52, place.kind)
+    view.setInt32(o + 54, -1)
+    o = this.copied(o + 58, texts.bytes, texts.idAt, texts.idLength)
+    if (texts.channelLength === 0) {
+      view.setInt32(o, -1)
+      o += 4
+    } else o = this.copied(o, texts.bytes, texts.channelAt, texts.channelLength)
+    view.setInt32(o, -1)
+    this.end = o + 4
+    if (bytes.length < this.end) throw new RangeError('a tuple is longer than the longest')
+  }
+
+  private copied(o: number, from: Uint8Array, at: number, length: number): number {
+    const { bytes } = this
+    this.view.setInt32(o, length)
+    for (let i = 0; i < length; i++) bytes[o + 4 + i] = from[at + i] ?? 0
+    return o + 4 + length
   }
 
   private side(o: number, key: number | undefined, seq: number, balance: bigint, held: bigint): number {

@@ -404,7 +404,7 @@ function collected(): { ids: Set<string>; into: PastIds } {
   }
 }
 
-function plainAccount({ lastUsed: _lastUsed, asset, holds, ...account }: Account) {
+function plainAccount({ asset, holds, ...account }: Account) {
   const plainHolds = [...holds.values()].map(({ to, ...one }) => ({
     ...one,
     to: { key: to.key, id: to.id, asset: to.asset.code },

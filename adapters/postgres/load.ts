@@ -136,7 +136,6 @@ function accountFrom(stored: StoredAccount, assets: ReadonlyMap<string, Asset>):
     seq: Number(stored.seq),
     version: Number(stored.version),
     holds: noHolds,
-    lastUsed: 0,
   }
 }
 

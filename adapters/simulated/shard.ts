@@ -299,7 +299,7 @@ export class SimulatedShard {
       if (held !== undefined) holds.set(idKey, { ...held.hold })
     }
     const { balance, held, seq } = stored
-    return { ...plainRef(stored), ...standing(stored), balance, held, seq, holds, lastUsed: 0 }
+    return { ...plainRef(stored), ...standing(stored), balance, held, seq, holds }
   }
 
   /** All that the journal holds about one id in one partition. */

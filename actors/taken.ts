@@ -1,0 +1,145 @@
+// The commands of one partition in one batch, in order. Those that a frame holds as plain records stay there: what is known of them stands in
+// columns, and an object is made only of one that cannot go the short way.
+
+import { isHouseBytes } from '../core/account-store.ts'
+import { idKeyOfWords, idWords } from '../core/id-words.ts'
+import { type IdKey, idKeyOf } from '../core/identity.ts'
+import { ownerOfCommand, referredIdOf } from '../core/owner.ts'
+import type { FrameReader, Stamped } from '../schemas/frame.ts'
+import type { Waiting } from './batch.ts'
+
+const firstRoom = 1024
+const colon = 58
+/** Of a side that is not looked up yet. */
+export const unknownSlot = -1
+
+export class Taken {
+  count = 0
+  /** Undefined: plain, and still to be decided as such. */
+  readonly waiting: (Waiting | undefined)[] = []
+  /** Four words of the id's key a command. */
+  words = new Int32Array(firstRoom * 4)
+  /** `from` and `to` of a plain command. */
+  slots = new Int32Array(firstRoom * 2)
+  private frames = new Int32Array(firstRoom)
+  private records = new Int32Array(firstRoom)
+  private readonly readers: FrameReader[] = []
+
+  clear(): void {
+    this.count = 0
+    this.waiting.length = 0
+    this.readers.length = 0
+  }
+
+  /** Adds the commands of a frame behind the first `consumed`. */
+  add(reader: FrameReader, consumed: number): void {
+    const frame = this.readers.length
+    this.readers.push(reader)
+    for (let skip = 0; skip < consumed; skip++) reader.next()
+    while (reader.next()) {
+      if (this.count === this.frames.length) this.grow()
+      const i = this.count++
+      if (reader.general !== undefined) {
+        this.waiting[i] = waitingOf(reader.general)
+        continue
+      }
+      this.waiting[i] = undefined
+      this.frames[i] = frame
+      this.records[i] = reader.recordAt
+      this.slots[i * 2] = unknownSlot
+      this.slots[i * 2 + 1] = unknownSlot
+      idWordsOf(reader, this.words, i * 4)
+    }
+  }
+
+  /** The reader, standing at the record of a plain command. */
+  readerAt(i: number): FrameReader {
+    const reader = this.readers[this.frames[i] ?? 0]
+    if (reader === undefined) throw new RangeError(`no plain command ${i}`)
+    reader.plainAt(this.records[i] ?? 0)
+    return reader
+  }
+
+  keyAt(i: number): IdKey {
+    return idKeyOfWords(this.words, i * 4)
+  }
+
+  /** The accounts of a plain command. */
+  sidesAt(i: number): { from: string; to: string } {
+    const { bytes, fromAt, fromLength, toAt, toLength } = this.readerAt(i)
+    const text = (at: number, length: number): string =>
+      Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString('latin1')
+    return { from: text(fromAt, fromLength), to: text(toAt, toLength) }
+  }
+
+  /** A plain command as an object: for whoever needs one. */
+  plainWaiting(i: number): Waiting {
+    const { command, ticket, stampedAt } = this.readerAt(i).stamped()
+    return { command, idKey: this.keyAt(i), refKey: undefined, stampedAt, ticket }
+  }
+
+  /** From now on it goes the long way. */
+  makeWaiting(i: number): Waiting {
+    const waiting = this.plainWaiting(i)
+    this.waiting[i] = waiting
+    return waiting
+  }
+
+  /** Every command as an object. */
+  allWaiting(): Waiting[] {
+    return Array.from({ length: this.count }, (_, i) => this.waiting[i] ?? this.plainWaiting(i))
+  }
+
+  /** A command that is none of a frame. */
+  push(waiting: Waiting): void {
+    this.waiting[this.count++] = waiting
+  }
+
+  private grow(): void {
+    this.words = grown(this.words)
+    this.slots = grown(this.slots)
+    this.frames = grown(this.frames)
+    this.records = grown(this.records)
+  }
+}
+
+/** Commands that are objects already, none of which goes the short way. */
+export function takenOf(waiting: readonly Waiting[]): Taken {
+  const taken = new Taken()
+  for (const one of waiting) taken.push(one)
+  return taken
+}
+
+function grown(column: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(column.length * 2)
+  larger.set(column)
+  return larger
+}
+
+/** As `ownerOfCommand` says: whose account stands first, the other side's where that is the house's. */
+function idWordsOf(r: FrameReader, words: Int32Array, at: number): void {
+  const { bytes } = r
+  const creditType = 2
+  const credit = r.type === creditType
+  let ownerAt = credit ? r.toAt : r.fromAt
+  let accountLength = credit ? r.toLength : r.fromLength
+  if (isHouseBytes(bytes, ownerAt, accountLength)) {
+    ownerAt = credit ? r.fromAt : r.toAt
+    accountLength = credit ? r.fromLength : r.toLength
+  }
+  let ownerLength = 0
+  while (ownerLength < accountLength && bytes[ownerAt + ownerLength] !== colon) ownerLength++
+  idWords(bytes, ownerAt, ownerLength, r.idAt, r.idLength, words, at)
+}
+
+export function waitingOf({ command, ticket, stampedAt }: Stamped): Waiting {
+  const owner = ownerOfCommand(command)
+  const referred = referredIdOf(command)
+  return {
+    command,
+    idKey: idKeyOf(owner, command.id),
+    refKey: referred === undefined ? undefined : idKeyOf(owner, referred),
+    stampedAt,
+    ticket,
+  }
+}
