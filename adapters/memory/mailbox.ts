@@ -121,7 +121,9 @@ export class MemoryMailbox implements MailboxWriter {
   /** Connects a worker; its lanes open partitions over the port. What it must know to read. */
   connect(port: MessagePort): MemoryReaderSettings {
     const reader: Reader = { port, credit: this.limits.windowCommandsMax, ready: new Set(), scheduled: false }
-    port.on('message', (message: ReaderMessage) => this.hear(reader, message))
+    port.on('message', (messages: readonly ReaderMessage[]) => {
+      for (const message of messages) this.hear(reader, message)
+    })
     port.on('close', () => {
       for (const box of this.boxes.values()) if (box.reader === reader) box.reader = undefined
     })
@@ -152,8 +154,12 @@ export class MemoryMailbox implements MailboxWriter {
         this.schedule(reader)
         return
       case 'trim': {
-        const box = this.box(message.partition)
-        if (box.reader === reader) this.trim(box, message.position)
+        const { places } = message
+        for (let i = 0; i < places.length; i += 5) {
+          const [partition = 0, generation = 0, high = 0, low = 0, index = 0] = places.slice(i, i + 5)
+          const box = this.box(partition)
+          if (box.reader === reader) this.trim(box, { generation, high, low, index })
+        }
         return
       }
     }

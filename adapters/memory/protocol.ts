@@ -12,7 +12,8 @@ export type ReaderMessage =
   | { readonly kind: 'close'; readonly partition: number }
   /** Credits: so many delivered commands were taken out of the port. */
   | { readonly kind: 'taken'; readonly commands: number }
-  | { readonly kind: 'trim'; readonly partition: number; readonly position: Position }
+  /** Five numbers a partition: its number, then generation, high, low, index of the position. */
+  | { readonly kind: 'trim'; readonly places: readonly number[] }
 
 /** Many frames in one buffer, because a message costs more than its bytes. */
 export interface FramesMessage {

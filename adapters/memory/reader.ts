@@ -14,6 +14,8 @@ export class MemoryMailboxPort {
   private readonly readers = new Map<number, { reader: MemoryMailboxReader; session: number }>()
   private sessions = 0
   private readonly generation: number
+  private outgoing: ReaderMessage[] = []
+  private trims: number[] = []
 
   constructor(port: MessagePort, generation: number) {
     this.port = port
@@ -30,7 +32,22 @@ export class MemoryMailboxPort {
   }
 
   send(message: ReaderMessage): void {
-    this.port.postMessage(message)
+    if (this.outgoing.length === 0) queueMicrotask(() => this.flush())
+    this.outgoing.push(message)
+  }
+
+  /** A commit trims each of its partitions. */
+  trim(partition: number, { generation, high, low, index }: Position): void {
+    if (this.trims.length === 0) this.send({ kind: 'trim', places: this.trims })
+    this.trims.push(partition, generation, high, low, index)
+  }
+
+  /** All that was said in one go is one message: each costs either thread several microseconds, whatever is in it. */
+  private flush(): void {
+    const messages = this.outgoing
+    this.outgoing = []
+    this.trims = []
+    this.port.postMessage(messages)
   }
 
   open(reader: MemoryMailboxReader, partition: number, after: Position): void {
@@ -132,6 +149,6 @@ class MemoryMailboxReader implements MailboxReader {
   }
 
   trim(partition: number, position: Position): void {
-    this.from.send({ kind: 'trim', partition, position })
+    this.from.trim(partition, position)
   }
 }

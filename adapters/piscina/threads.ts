@@ -61,7 +61,10 @@ export class PiscinaThreads implements Threads {
       id,
       ended,
       post: (message) => control.port1.postMessage(message),
-      onMessage: (listener) => control.port1.on('message', (message) => listener(message as never)),
+      onMessage: (listener) =>
+        control.port1.on('message', (messages: readonly unknown[]) => {
+          for (const message of messages) listener(message as never)
+        }),
       terminate: () => abort.abort(),
       utilization: () => {
         const now = worker?.performance.eventLoopUtilization()

@@ -40,8 +40,9 @@ export interface WorkerStart {
 export default async function run({ control, mailbox, settings }: WorkerStart): Promise<void> {
   const assets = new Map(settings.assets.map((asset) => [asset.code, asset]))
   const rules = { assets, dateOf: calendarOf(settings.timeZone), houseAutoOpen: settings.houseAutoOpen }
+  const send = sendingTogether(control)
   const mailboxPort = readerPort(mailbox, settings.mailbox, (message, fields) =>
-    control.postMessage({ kind: 'log', level: 'warn', message, fields } satisfies FromWorker),
+    send({ kind: 'log', level: 'warn', message, fields }),
   )
   const beforeDecide = await sabotageFrom(settings.sabotage)
   const host = new WorkerHost(
@@ -56,7 +57,7 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
           assets,
         }),
       mailbox: () => mailboxPort.reader(),
-      send: (message: FromWorker) => control.postMessage(message),
+      send,
       ...(beforeDecide === undefined ? {} : { beforeDecide }),
     },
     {
@@ -76,6 +77,20 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
 function readerPort(port: MessagePort, settings: ReaderSettings, log: ReaderLog): MemoryMailboxPort | RedisMailboxPort {
   if (settings.kind === 'memory') return new MemoryMailboxPort(port, settings.generation)
   return new RedisMailboxPort(port, settings, log)
+}
+
+/** What is said in one go (the answers of a commit, its figures) is one message: each costs either thread several microseconds. */
+function sendingTogether(control: MessagePort): (message: FromWorker) => void {
+  let outgoing: FromWorker[] = []
+  const flush = (): void => {
+    const messages = outgoing
+    outgoing = []
+    control.postMessage(messages)
+  }
+  return (message) => {
+    if (outgoing.length === 0) queueMicrotask(flush)
+    outgoing.push(message)
+  }
 }
 
 async function sabotageFrom(module: string | undefined): Promise<((received: Received) => void) | undefined> {
