@@ -109,6 +109,10 @@ export class Faults {
   stop(): void {
     this.stopped = true
   }
+
+  start(): void {
+    this.stopped = false
+  }
 }
 
 export const allFaults: FaultWeights = Object.fromEntries(faultKinds.map((kind) => [kind, 1]))

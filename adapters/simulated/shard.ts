@@ -364,6 +364,19 @@ export class SimulatedShard {
     return due
   }
 
+  /** The first day, not before `today`, after which a lot with something left is worth nothing. */
+  nextLotDay(today: number): number | undefined {
+    let first: number | undefined
+    for (const lots of this.lotsBy.values()) {
+      for (const { id, balance } of lots) {
+        const day = balance === 0n ? undefined : lotNameOf(id)?.lastDay
+        if (day !== undefined && Number.isFinite(day) && day >= today && (first === undefined || day < first))
+          first = day
+      }
+    }
+    return first
+  }
+
   pastIds(partitions: readonly number[], into: PastIds): void {
     const asked = new Set(partitions)
     for (const { partition, idKey, row } of this.rows) {

@@ -49,6 +49,8 @@ export interface WorldOptions {
 /** Making one costs more than a small history. */
 const utc = calendarOf('UTC')
 
+/** As `Engine.postAll` sends them. */
+const windowCommands = 1024
 const clientTimeoutMs = 15_000
 /** As production, but for the size of a world that starts in milliseconds. */
 const defaults = {
@@ -75,6 +77,8 @@ export class World {
   private readonly random: SeededRandom
   private readonly clientRandom: SeededRandom
   private started = 0
+  /** Operations that are not settled. */
+  private open = 0
   private segment = 1
   private skewMs = 0
   private disastersLeft = 0
@@ -164,7 +168,7 @@ export class World {
   }
 
   get settled(): boolean {
-    return this.operations.every(({ settledAt, error }) => settledAt !== undefined || error !== undefined)
+    return this.open === 0
   }
 
   // ---- clients ------------------------------------------------------------------------------------------------------------------
@@ -179,8 +183,14 @@ export class World {
     return database.shard
   }
 
-  /** Sends a command until it is answered, as the typed client does. `waits`: as one of a stream, which waits for room instead of hearing 429. */
-  call(command: Command, waits = false): { readonly operation: Operation; readonly done: Promise<Answer> } {
+  /** Sends a command until it is answered, as the typed client does. */
+  call(command: Command): { readonly operation: Operation; readonly done: Promise<Answer> } {
+    const operation = this.begin(command)
+    if (this.simulation.faults.strikes('client_twice')) void this.once(operation)
+    return { operation, done: this.retry(operation) }
+  }
+
+  private begin(command: Command): Operation {
     const operation: Operation = {
       number: this.operations.length + 1,
       command,
@@ -195,23 +205,87 @@ export class World {
       error: undefined,
     }
     this.operations.push(operation)
-    if (this.simulation.faults.strikes('client_twice')) void this.once(operation, waits)
-    const done = retried(this.options.retry ?? defaults.retry, () => this.once(operation, waits), {
-      mayRepeat: () => true,
-      pause: (ms) => this.clients.wait(ms),
-      fraction: () => this.clientRandom.fraction(),
-    }).then(
-      (answer) => {
-        operation.settledAt = this.simulation.time.elapsed()
-        operation.answer = answer
-        return answer
-      },
-      (error: unknown) => {
-        operation.error = error
-        throw error
-      },
-    )
-    return { operation, done }
+    this.open++
+    return operation
+  }
+
+  private async retry(operation: Operation): Promise<Answer> {
+    try {
+      const answer = await retried(this.options.retry ?? defaults.retry, () => this.once(operation), {
+        mayRepeat: () => true,
+        pause: (ms) => this.clients.wait(ms),
+        fraction: () => this.clientRandom.fraction(),
+      })
+      this.settle(operation, answer)
+      return answer
+    } catch (error) {
+      operation.error = error
+      this.open--
+      throw error
+    }
+  }
+
+  private settle(operation: Operation, answer: Answer): void {
+    operation.settledAt = this.simulation.time.elapsed()
+    operation.answer = answer
+    this.open--
+  }
+
+  /** Many over one connection: they arrive in this order and wait for room. What gets no answer this way is called one by one. */
+  stream(commands: readonly Command[]): Promise<Answer[]> {
+    const { simulation, clients } = this
+    const operations = commands.map((command) => this.begin(command))
+    const answers: Answer[] = new Array(commands.length)
+    let left = commands.length
+    return new Promise((resolve, reject) => {
+      if (left === 0) resolve(answers)
+      const give = (index: number, answer: Answer): void => {
+        answers[index] = answer
+        if (--left === 0) resolve(answers)
+      }
+      const again = (index: number, operation: Operation): void => {
+        this.retry(operation).then((answer) => give(index, answer), reject)
+      }
+      const send = (from: number): void => {
+        const until = Math.min(commands.length, from + windowCommands)
+        const { process } = this
+        const waiting = new Map<number, Operation>()
+        for (let i = from; i < until; i++) {
+          const operation = operations[i]
+          if (operation !== undefined) waiting.set(i, operation)
+        }
+        const broken = (): void => {
+          forget()
+          for (const [index, operation] of waiting) again(index, operation)
+          waiting.clear()
+        }
+        const forget = process?.party.onDeath(broken) ?? (() => undefined)
+        if (process?.listens !== true) {
+          broken()
+          return
+        }
+        for (const [index, operation] of waiting) {
+          operation.tries++
+          process.submit(
+            operation.command,
+            (answer) => {
+              this.options.onReply?.(operation, answer)
+              if (!waiting.delete(index)) return
+              if (waiting.size === 0) forget()
+              this.heard(operation, answer)
+              if ('error' in tried(answer)) again(index, operation)
+              else {
+                this.settle(operation, answer)
+                give(index, answer)
+              }
+            },
+            true,
+          )
+        }
+        if (until < commands.length) clients.timers.after(0, () => send(until))
+      }
+      clients.later(simulation.delayMs('request'), () => send(0))
+    })
   }
 
   /** A client's pause. */
@@ -220,7 +294,7 @@ export class World {
   }
 
   /** One request over one connection. */
-  private once(operation: Operation, waits: boolean): Promise<{ readonly value: Answer } | Failed> {
+  private once(operation: Operation): Promise<{ readonly value: Answer } | Failed> {
     const { simulation, clients } = this
     const { faults } = simulation
     operation.tries++
@@ -238,22 +312,18 @@ export class World {
         const cancelTimeout = clients.timers.after(clientTimeoutMs, () => lost(new TimeoutError('no answer came')))
         const forget = process.party.onDeath(() => clients.later(simulation.delayMs('request'), broken))
         process.party.later(0, () =>
-          process.submit(
-            operation.command,
-            (answer) => {
-              this.options.onReply?.(operation, answer)
-              clients.later(simulation.delayMs('request'), () => {
-                cancelTimeout()
-                forget()
-                if (cut === 'answer') broken()
-                else {
-                  this.heard(operation, answer)
-                  give(tried(answer))
-                }
-              })
-            },
-            waits,
-          ),
+          process.submit(operation.command, (answer) => {
+            this.options.onReply?.(operation, answer)
+            clients.later(simulation.delayMs('request'), () => {
+              cancelTimeout()
+              forget()
+              if (cut === 'answer') broken()
+              else {
+                this.heard(operation, answer)
+                give(tried(answer))
+              }
+            })
+          }),
         )
       })
     })

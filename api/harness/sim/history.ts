@@ -1,15 +1,11 @@
 // One simulated history, from one seed: a small installation under a mixture of faults, clients that send again what was not answered, then
 // calm, and every check. Whatever is found is given back, never thrown.
-import type { Answer } from '../../../actors/engine.ts'
-import { comparePositions, positionText } from '../../../actors/position.ts'
 import { swarm } from '../../../adapters/simulated/faults.ts'
 import { SeededRandom } from '../../../adapters/simulated/random.ts'
 import type { SimulationOptions } from '../../../adapters/simulated/simulation.ts'
 import type { Command } from '../../../core/command.ts'
 import { ownerOfCommand } from '../../../core/owner.ts'
-import { checkJournal } from '../check-journal.ts'
-import { checkOperations } from '../check-operations.ts'
-import { isDecided, type Operation } from '../operation.ts'
+import { checkReply, checkTrim, checkWorld, hostsDiedOften, settleMs } from '../check.ts'
 import { broken, type Rule, Violation } from '../violation.ts'
 import { World, type WorldOptions } from '../world.ts'
 import { openings, type Step, workload } from './workload.ts'
@@ -43,8 +39,7 @@ export interface HistoryResult {
 /** Virtual milliseconds: how long faults go on at most, and how soon afterwards everything must be as it should. */
 const loudMsMax = 30_000
 export const calmMsMax = 60_000
-/** When nothing has been wrong for so long, a command is answered at its first try within so much. */
-const settleMs = 5_000
+/** A command is then answered at its first try within this. */
 const probeMs = 2_000
 
 export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
@@ -125,32 +120,17 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
         if (poison.kills(command)) thread.kill()
         throw new Error(`${command.id} is poison`)
       },
-      trimmed: (partition, position) => {
-        const head = world.shardOfPartition(partition).heads.get(partition)
-        if (head === undefined || comparePositions(position, head.position) > 0) {
-          world.simulation.fail(
-            new Violation(
-              'trimmed_is_committed',
-              `partition ${partition} up to ${positionText(position)}, committed up to ${positionText(head?.position ?? position)}`,
-            ),
-          )
-        }
-      },
+      trimmed: (partition, position) => checkTrim(world, partition, position),
     },
   }
   world = new World(variant?.(options) ?? options)
-  const { faults } = world.simulation
   return {
     world,
     owners,
     // Few are enough to meet anything; many at a time have hardly anything left to break.
     disastersMax: random.pick([3, 8, 8, 20, 60] as const),
     steps: chosen,
-    mayBeQuarantined: (command) => {
-      const { thread_dies = 0, thread_freezes = 0 } = faults.happened
-      // A host that dies twice while it tries a suspect takes it for the reason.
-      return poison.has(command) || poison.killed + thread_dies + thread_freezes > 1
-    },
+    mayBeQuarantined: (command) => poison.has(command) || poison.killed > 0 || hostsDiedOften(world),
   }
 }
 
@@ -188,32 +168,6 @@ class Poison {
 
 const nameOf = (command: Command): string => `${ownerOfCommand(command)} ${command.id}`
 
-/** An answer leaves the process. */
-function checkReply(world: World, operation: Operation, answer: Answer): void {
-  const { command } = operation
-  const { simulation } = world
-  // P9: an outcome is unknown for a reason, and the reason is not so long ago.
-  if (answer.http === 503 && answer.body.includes('"outcome_unknown"')) {
-    const quietMs = simulation.time.elapsed() - simulation.faults.troubleAt
-    if (quietMs > settleMs) {
-      simulation.fail(
-        new Violation(
-          'answers_come',
-          `${command.id} has an unknown outcome, though nothing was wrong for ${Math.round(quietMs)} ms`,
-        ),
-      )
-    }
-    return
-  }
-  // P1: nothing leaves that does not stand.
-  if (!isDecided(answer) || command.type === 'expire') return
-  if (answer.http === 412 || ((command.type === 'open' || command.type === 'change') && answer.http !== 201)) return
-  if (world.stands(operation)) return
-  simulation.fail(
-    new Violation('answered_is_durable', `${command.type} ${command.id} is answered ${answer.http} before it stands`),
-  )
-}
-
 async function play({ world, owners, disastersMax, steps, mayBeQuarantined }: Scenario): Promise<void> {
   const { simulation } = world
   world.start()
@@ -236,7 +190,7 @@ async function play({ world, owners, disastersMax, steps, mayBeQuarantined }: Sc
     )
   }
   await probe(world)
-  check(world, mayBeQuarantined)
+  checkWorld(world, mayBeQuarantined)
 }
 
 async function walk(world: World, steps: readonly Step[]): Promise<void> {
@@ -281,22 +235,3 @@ const probing = (owner: string, number: number): Command => ({
   from: 'house:x',
   asset: 'POINTS',
 })
-
-function check(world: World, mayBeQuarantined: (command: Command) => boolean): void {
-  for (const { command, answer, error } of world.operations) {
-    if (answer === undefined) broken('every_command_is_answered', `${command.id}: ${String(error)}`)
-  }
-  const clocksAreRight = (world.simulation.faults.happened.clock_jumps ?? 0) === 0
-  for (const { shard } of world.databases) {
-    checkJournal(shard)
-    checkOperations({
-      shard,
-      operations: world.operations,
-      dateOf: world.dateOf,
-      assets: world.assets,
-      houseAutoOpen: world.houseAutoOpen,
-      clocksAreRight,
-      mayBeQuarantined,
-    })
-  }
-}

@@ -1,0 +1,75 @@
+// All checks of a world at rest, and what is looked at while it runs.
+import type { Answer } from '../../actors/engine.ts'
+import { comparePositions, type Position, positionText } from '../../actors/position.ts'
+import type { Command } from '../../core/command.ts'
+import { checkJournal } from './check-journal.ts'
+import { checkOperations } from './check-operations.ts'
+import { isDecided, type Operation } from './operation.ts'
+import { broken, Violation } from './violation.ts'
+import type { World } from './world.ts'
+
+/** When nothing has had to be recovered from for so many virtual milliseconds, everything is as it should be. */
+export const settleMs = 5_000
+
+/** An answer leaves the process. */
+export function checkReply(world: World, operation: Operation, answer: Answer): void {
+  const { command } = operation
+  const { simulation } = world
+  // P9: an outcome is unknown for a reason, and the reason is not so long ago.
+  if (answer.http === 503 && answer.body.includes('"outcome_unknown"')) {
+    const quietMs = simulation.time.elapsed() - simulation.faults.troubleAt
+    if (quietMs <= settleMs) return
+    simulation.fail(
+      new Violation(
+        'answers_come',
+        `${command.id} has an unknown outcome, though nothing was wrong for ${Math.round(quietMs)} ms`,
+      ),
+    )
+    return
+  }
+  // P1: nothing leaves that does not stand.
+  if (!isDecided(answer) || command.type === 'expire') return
+  if (answer.http === 412 || ((command.type === 'open' || command.type === 'change') && answer.http !== 201)) return
+  if (world.stands(operation)) return
+  simulation.fail(
+    new Violation('answered_is_durable', `${command.type} ${command.id} is answered ${answer.http} before it stands`),
+  )
+}
+
+/** A lane lets go of what is in the mailbox up to there. */
+export function checkTrim(world: World, partition: number, position: Position): void {
+  const head = world.shardOfPartition(partition).heads.get(partition)
+  if (head !== undefined && comparePositions(position, head.position) <= 0) return
+  world.simulation.fail(
+    new Violation(
+      'trimmed_is_committed',
+      `partition ${partition} up to ${positionText(position)}, committed up to ${positionText(head?.position ?? position)}`,
+    ),
+  )
+}
+
+/** Throws Violation. Expects that every operation is settled. */
+export function checkWorld(world: World, mayBeQuarantined: (command: Command) => boolean): void {
+  for (const { command, answer, error } of world.operations) {
+    if (answer === undefined) broken('every_command_is_answered', `${command.id}: ${String(error)}`)
+  }
+  const clocksAreRight = (world.simulation.faults.happened.clock_jumps ?? 0) === 0
+  for (const { shard } of world.databases) {
+    checkJournal(shard)
+    checkOperations({
+      shard,
+      operations: world.operations,
+      dateOf: world.dateOf,
+      assets: world.assets,
+      houseAutoOpen: world.houseAutoOpen,
+      clocksAreRight,
+      mayBeQuarantined,
+    })
+  }
+}
+
+/** A host that dies twice while it tries a suspect takes it for the reason. */
+export function hostsDiedOften({ simulation: { faults } }: World): boolean {
+  const { thread_dies = 0, thread_freezes = 0 } = faults.happened
+  return thread_dies + thread_freezes > 1
+}

@@ -1,0 +1,193 @@
+// The harness as its users know it: what is tried here is what docs/testing.md promises.
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { millisecondsOf } from './duration.ts'
+import { explore } from './explore.ts'
+import { createHarness, openHarness } from './harness.ts'
+import { mutants } from './sim/mutants.ts'
+
+const accounts = { 'cust-1:cash': '100.00 CNY', 'cust-2:cash': '50.00 CNY' }
+
+test('a hundred debits race for money that is enough for six: six win, whatever the order', async () => {
+  const orders = new Set<string>()
+  for (let seed = 1; seed <= 5; seed++) {
+    const bank = await createHarness({ seed, accounts })
+    const { winners, losers, repeats } = await bank.race(100, (i) =>
+      bank.debit({ id: `pay-${i}`, account: 'cust-1:cash', amount: '15.00' }),
+    )
+    assert.deepEqual([winners.length, losers.length, repeats.length], [6, 94, 0])
+    assert.equal(bank.account('cust-1:cash').balance, '10.00')
+    await bank.assertInvariants()
+    orders.add(
+      bank
+        .entries('cust-1:cash')
+        .map(({ transaction }) => transaction)
+        .join(),
+    )
+  }
+  assert.ok(orders.size > 1, 'the seed decides who comes first')
+})
+
+test('the same button fifty times is one payment, and everybody hears of the same one', async () => {
+  const bank = await createHarness({ seed: 2, accounts, faults: { client_cut: 3, client_twice: 3, thread_dies: 5 } })
+  const { winners, repeats, losers } = await bank.race(50, () =>
+    bank.debit({ id: 'order-1', account: 'cust-1:cash', amount: '60' }),
+  )
+  assert.deepEqual([winners.length, repeats.length, losers.length], [1, 49, 0])
+  assert.equal(bank.account('cust-1:cash').balance, '40.00')
+  await bank.assertInvariants()
+})
+
+test('one seed is one schedule, another seed another', async () => {
+  const hashOf = async (seed: number): Promise<string> => {
+    const bank = await createHarness({ seed, accounts, faults: 'all' })
+    await bank.race(30, () => bank.debit({ account: 'cust-1:cash', amount: '7' }))
+    await bank.crash('thread')
+    await bank.assertInvariants()
+    return bank.traceHash
+  }
+  assert.equal(await hashOf(3), await hashOf(3))
+  assert.notEqual(await hashOf(3), await hashOf(4))
+})
+
+test('time passes at a word: a hold runs out, points expire after their last day, and each entry has its own time', async () => {
+  const bank = await createHarness({ accounts, startAt: '2027-01-31T22:00:00Z', timeZone: 'Asia/Shanghai' })
+  assert.equal(bank.businessDate, '2027-02-01')
+  await bank.hold({ account: 'cust-2:cash', amount: '20', expiresIn: 3600 })
+  await bank.earnPoints({ owner: 'cust-2', amount: '300', expiresOn: '2027-02-03' })
+  assert.equal(bank.account('cust-2:cash').available, '30.00')
+  await bank.advance('59m')
+  assert.equal(bank.account('cust-2:cash').available, '30.00')
+  await bank.advance('24h')
+  assert.equal(bank.account('cust-2:cash').available, '50.00')
+  const expiry = bank.entries('cust-2:cash').at(-1)
+  assert.equal(expiry?.type, 'expire')
+  assert.match(expiry?.at ?? '', /^2027-01-31T23:00:0/)
+  assert.equal(bank.account('cust-2:points:2027-02-03').balance, '300')
+  await bank.advance('7d')
+  assert.equal(bank.account('cust-2:points:2027-02-03').balance, '0')
+  await bank.assertInvariants()
+})
+
+test('a crash in the middle of a payment loses and doubles nothing', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const bank = await createHarness({ seed, accounts })
+    const paying = bank.debit({ account: 'cust-1:cash', amount: '30' })
+    await bank.crash(seed % 2 === 0 ? 'thread' : 'process')
+    assert.equal((await paying).status, 'posted')
+    assert.equal(bank.account('cust-1:cash').balance, '70.00')
+    await bank.assertInvariants()
+  }
+})
+
+test('outcomes are those of the typed client: declined, conflict, refused', async () => {
+  const bank = await createHarness({ accounts })
+  const declined = await bank.debit({ account: 'cust-1:cash', amount: '100.01' })
+  assert.ok(declined.status === 'declined' && declined.problem.code === 'insufficient_funds')
+  assert.equal(declined.problem.available, '100.00')
+  await bank.debit({ id: 'x', account: 'cust-1:cash', amount: '1' })
+  const conflict = await bank.debit({ id: 'x', account: 'cust-1:cash', amount: '2' })
+  assert.ok(conflict.status === 'conflict' && conflict.problem.field === 'amount')
+  const refused = await bank.debit({ account: 'cust-1:cash', amount: '-1' })
+  assert.ok(refused.status === 'refused' && refused.problem.field === 'amount')
+  assert.equal(bank.history().length, 3)
+})
+
+test('many at once over a stream are decided in order, under any fault', async () => {
+  const bank = await createHarness({ seed: 9, accounts, faults: 'all' })
+  const requests = Array.from({ length: 300 }, (_, i) => ({
+    type: 'credit' as const,
+    id: `c-${i}`,
+    account: 'cust-1:cash',
+    amount: '1',
+  }))
+  const outcomes = await bank.postAll([...requests, { type: 'debit', id: 'bad', account: 'cust-1:cash', amount: 'x' }])
+  assert.equal(outcomes.filter(({ status }) => status === 'posted').length, 300)
+  assert.equal(outcomes.at(-1)?.status, 'refused')
+  assert.equal(bank.account('cust-1:cash').balance, '400.00')
+  await bank.assertInvariants()
+})
+
+test('a fixture brings assets, accounts and what was posted before', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'suanpan-fixture-'))
+  try {
+    const file = join(folder, 'bank.json')
+    writeFileSync(
+      file,
+      JSON.stringify({
+        assets: { STARS: { scale: 0, autoOpen: true } },
+        accounts: { 'cust-7:cash': { asset: 'CNY', balance: '20', overdraft: '5' } },
+        transactions: [{ type: 'hold', id: 'h', account: 'cust-7:cash', amount: '24' }],
+      }),
+    )
+    const bank = await createHarness({ fixture: file })
+    assert.equal(bank.account('cust-7:cash').available, '1.00')
+    await bank.credit({ account: 'cust-7:stars', asset: 'STARS', amount: '3' })
+    assert.equal(bank.account('cust-7:stars').balance, '3')
+    writeFileSync(file, '{"account":{}}')
+    await assert.rejects(createHarness({ fixture: file }), /account is not a member/)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('what breaks a promise is told with its seed, the shortest history and the line that runs it again', async () => {
+  const broken = mutants.deduplication_without_index
+  assert.ok(broken !== undefined)
+  const bank = await openHarness({ seed: 5, accounts }, broken.variant)
+  for (let i = 0; i < 5; i++) await bank.credit({ id: `noise-${i}`, account: 'cust-2:cash', amount: '1' })
+  await bank.debit({ id: 'once', account: 'cust-1:cash', amount: '10' })
+  await bank.crash()
+  await bank.debit({ id: 'once', account: 'cust-1:cash', amount: '10' })
+  await assert.rejects(bank.assertInvariants(), (error: Error) => {
+    assert.match(error.message, /^seed 5: decided_once: once stands twice/)
+    assert.match(error.message, /SUANPAN_SEED=5 node .*harness\.sim\.test\.ts/)
+    return true
+  })
+})
+
+test('the shortest history is shown where the commands alone bring it about', async () => {
+  const broken = mutants.cells_not_written
+  assert.ok(broken !== undefined)
+  const bank = await openHarness({ seed: 5, accounts }, broken.variant)
+  for (let i = 0; i < 20; i++) await bank.credit({ id: `c-${i}`, account: 'cust-2:cash', amount: '1' })
+  await assert.rejects(bank.assertInvariants(), (error: Error) => {
+    const [, commands] = /\((\d+) commands/.exec(error.message) ?? []
+    assert.ok(Number(commands) <= 3, error.message)
+    return true
+  })
+})
+
+test('a test that fails under some seed is told with it, and with the faults that it needs', async () => {
+  await assert.rejects(
+    explore({ seeds: 30, accounts, faults: { thread_dies: 20, client_cut: 1, commit_slow: 1 } }, async (bank) => {
+      await bank.race(20, (i) => bank.debit({ id: `d-${i}`, account: 'cust-1:cash', amount: '1' }))
+      assert.ok((bank.faults.thread_dies ?? 0) === 0, 'a thread died')
+    }),
+    (error: Error) => {
+      assert.match(error.message, /^seed \d+: a thread died\nIt needs these faults: thread_dies\n/)
+      assert.match(error.message, /"id":"d-3"/)
+      return true
+    },
+  )
+})
+
+test('a test explored under every fault passes where the engine keeps its promises', async () => {
+  await explore({ seeds: 8, accounts, faults: 'all' }, async (bank) => {
+    const { winners } = await bank.race(12, () => bank.debit({ account: 'cust-1:cash', amount: '30' }))
+    assert.equal(winners.length, 3)
+  })
+})
+
+test('durations are read as people write them', () => {
+  assert.deepEqual(
+    ['24h', '1.5s', '31d', '90m', '7ms', 12].map((text) => millisecondsOf(text as '1s')),
+    [86_400_000, 1500, 2_678_400_000, 5_400_000, 7, 12],
+  )
+  for (const wrong of ['1w', '-1s', 'h', '', Number.NaN, -1])
+    assert.throws(() => millisecondsOf(wrong as '1s'), TypeError)
+})

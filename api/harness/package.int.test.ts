@@ -1,0 +1,83 @@
+// The package as its users get it: packed, put beside its dependencies, and used by a test of plain JavaScript and one whose types are checked.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const root = resolve(import.meta.dirname, '../..')
+let folder = ''
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'suanpan-package-'))
+  // Packing builds first.
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
+  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as readonly { readonly filename: string }[]
+  const modules = join(folder, 'node_modules')
+  const target = join(modules, 'suanpan')
+  await mkdir(target, { recursive: true })
+  await run('tar', ['-xzf', join(folder, packed?.filename ?? ''), '--strip-components=1', '-C', target])
+  // An installation would put them here; this one needs no registry.
+  await symlink(join(root, 'node_modules'), join(target, 'node_modules'))
+  for (const name of ['@types/node', 'typescript', 'fast-check']) {
+    await mkdir(dirname(join(modules, name)), { recursive: true })
+    await symlink(join(root, 'node_modules', name), join(modules, name))
+  }
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+})
+after(() => rm(folder, { recursive: true }))
+
+const consumer = (asserts: string): string => `
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createHarness, explore } from 'suanpan/testing'
+
+test('two taps, one payment', async () => {
+  const bank = await createHarness({ seed: 7, accounts: { 'cust-1:cash': '100.00 CNY' } })
+  const { winners } = await bank.race(2, () => bank.debit({ id: 'order-1', account: 'cust-1:cash', amount: '60.00' }))
+  ${asserts}
+  await bank.assertInvariants()
+})
+
+test('a failure names its seed', async () => {
+  await assert.rejects(
+    explore({ seeds: 3, accounts: { 'cust-1:cash': '1.00 CNY' } }, async (bank) => {
+      assert.equal(bank.account('cust-1:cash').balance, '2.00')
+    }),
+    /SUANPAN_SEED=1 node .*consumer/,
+  )
+})
+`
+
+test('a test of plain JavaScript runs under node --test', async () => {
+  await writeFile(join(folder, 'consumer.test.js'), consumer(`assert.equal(winners.length, 1)`))
+  const { stdout } = await run(process.execPath, ['--test', 'consumer.test.js'], { cwd: folder, env: plain() })
+  assert.match(stdout, /pass 2/)
+})
+
+test('the types say what there is, and what there is not', async () => {
+  const wrong = `
+const bank = await createHarness({ faults: { thread_dies: 2 } })
+// @ts-expect-error there is no such fault
+await createHarness({ faults: { cosmic_rays: 1 } })
+// @ts-expect-error an amount is a decimal string
+await bank.debit({ account: 'cust-1:cash', amount: 60 })
+const outcome = await bank.hold({ account: 'cust-1:cash', amount: '1', expiresIn: 60 })
+if (outcome.status === 'declined') outcome.problem.code satisfies string
+import { transactions } from 'suanpan/testing/arbitraries'
+transactions({ accounts: ['cust-1:cash'] })
+`
+  await writeFile(join(folder, 'consumer.ts'), consumer(`assert.equal(winners[0]?.status, 'posted')`) + wrong)
+  const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', 'consumer.ts']
+  const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...flags], {
+    cwd: folder,
+  }).catch((error: { readonly stdout: string }) => error)
+  assert.equal(stdout, '')
+})
+
+/** Without what this test runner tells its own children. */
+const plain = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|SUANPAN_|TSX)/.test(name)))
