@@ -58,7 +58,7 @@ export function transactions(options: TransactionsOptions): fc.Arbitrary<Transac
     back: fc.nat(3),
     part: fc.boolean(),
     final: fc.boolean(),
-    expiresIn: fc.option(fc.integer({ min: 0, max: 60 }), { nil: undefined }),
+    expiresIn: fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined }),
     again: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   })
   return fc.array(draw, { minLength, maxLength }).map(settled)
