@@ -115,7 +115,6 @@ function holdRow({ idKey, accountKey, partition, hold }: HoldChange): Cell[][] {
 
 function updatesOf(commit: LaneCommit): string[] {
   const updates: string[] = []
-  if (commit.cells.length > 0) updates.push(cellUpdate(commit.cells))
   if (commit.changes.length > 0) {
     updates.push(
       `UPDATE suanpan.account a SET status = u.status, overdraft = u.overdraft, version = u.version FROM unnest(${[
@@ -174,27 +173,27 @@ const catalogUpdates = (catalog: LaneCommit['catalog']): string[] => [
    )}) AS u(partition, version) GROUP BY 1 ON CONFLICT (partition) DO UPDATE SET version = excluded.version`,
 ]
 
-const cellUpdate = (cells: readonly Readonly<Account>[]): string =>
-  `UPDATE suanpan.cell c SET balance = u.balance, held = u.held, seq = u.seq FROM unnest(${[
-    numbers(
-      'bigint',
-      cells.map(({ key }) => key),
-    ),
-    numbers(
-      'bigint',
-      cells.map(({ balance }) => balance),
-    ),
-    numbers(
-      'bigint',
-      cells.map(({ held }) => held),
-    ),
-    numbers(
-      'bigint',
-      cells.map(({ seq }) => seq),
-    ),
-  ].join(',')}) AS u(key, balance, held, seq) WHERE c.key = u.key`
+/** Of the cells that were touched, as they stand after the commit. */
+const cellArrays = (cells: readonly Readonly<Account>[]): string[] => [
+  numbers(
+    'bigint',
+    cells.map(({ key }) => key),
+  ),
+  numbers(
+    'bigint',
+    cells.map(({ balance }) => balance),
+  ),
+  numbers(
+    'bigint',
+    cells.map(({ held }) => held),
+  ),
+  numbers(
+    'bigint',
+    cells.map(({ seq }) => seq),
+  ),
+]
 
-function advanceCall(host: string, { partitions, segment }: LaneCommit): string {
+function advanceCall(host: string, { partitions, segment, cells }: LaneCommit): string {
   const big = (of: (p: PartitionCommit) => number): string => numbers('bigint', partitions.map(of))
   const int = (of: (p: PartitionCommit) => number): string => numbers('integer', partitions.map(of))
   return `CALL suanpan.advance('${host}',${rulesVersion}::smallint,${rowFormat}::smallint,${[
@@ -219,5 +218,6 @@ function advanceCall(host: string, { partitions, segment }: LaneCommit): string 
     byteas(partitions.map((p) => p.chain)),
     int(() => segment),
     int((p) => p.nextSegment),
+    ...cellArrays(cells),
   ].join(',')})`
 }

@@ -11,12 +11,14 @@ const pieceBytes = 65_536
  * Runs `text`, a script with exactly one `COPY .. FROM STDIN (FORMAT binary)` in it, and feeds it the tuples. Statements before and after
  * the COPY run in the same round trip. Resolves when the server is ready again; rejects with the first error of any statement.
  *
- * Script and rows leave together, without the wait for CopyInResponse in between: it cost a round trip, and a turn of a busy event loop,
- * for nothing. If the server refuses the script it drops the rows that follow, as its protocol says ("Copy Operations": CopyData messages
+ * Script and rows leave together, in one write and without the wait for CopyInResponse in between: it cost a round trip, and a turn of a busy
+ * event loop, for nothing. If the server refuses the script it drops the rows that follow, as its protocol says ("Copy Operations": CopyData messages
  * that arrive outside of copy-in mode are ignored).
  */
 export function copyIn(client: pg.Client, text: string, tuples: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
+    const { stream: socket } = (client as unknown as { connection: { stream: Corked } }).connection
+    socket.cork()
     const stream = client.query(copyFrom(text)) as ReturnType<typeof copyFrom> & EagerCopy
     // A connection that ends in mid-COPY does not reach the stream: watch it too.
     const ended = (): void => reject(new Error('the connection ended during COPY'))
@@ -30,13 +32,11 @@ export function copyIn(client: pg.Client, text: string, tuples: Uint8Array): Pro
       process.nextTick(abandon, stream)
     })
     stream.on('finish', () => settle(resolve))
-    const socket = stream.connection?.stream
-    socket?.cork()
     if (stream.connection !== undefined) stream.handleCopyInResponse(stream.connection)
     stream.write(copyHeader)
     for (let at = 0; at < tuples.length; at += pieceBytes) stream.write(tuples.subarray(at, at + pieceBytes))
     stream.end(copyTrailer)
-    socket?.uncork()
+    socket.uncork()
   })
 }
 
@@ -51,9 +51,14 @@ function abandon(stream: EagerCopy): void {
 
 const nothing = (): void => undefined
 
+interface Corked {
+  cork(): void
+  uncork(): void
+}
+
 /** What pg-copy-streams keeps for pg: the connection from the moment the script was sent, and what it does when rows may follow. */
 interface EagerCopy {
-  connection?: { readonly stream: { cork(): void; uncork(): void; once?(): void; write?(): boolean } }
+  connection?: { readonly stream: Corked & { once?(): void; write?(): boolean } }
   chunks: unknown[]
   handleCopyInResponse(connection: unknown): void
 }
