@@ -521,7 +521,22 @@ async function afterDeath(ids: readonly string[]) {
   const shard = new SimulatedShard(1)
   const mailbox = new FakeMailbox()
   const dying = new SimulatedLedger(shard)
-  const first = started({ ledger: dying, mailbox })
+  let living = 1
+  /** What is dead takes nothing out of the mailbox that it shares with the living. */
+  const readerOf = (number: number): MailboxReader => {
+    const alive = (): boolean => living === number
+    return {
+      get waitingCommands() {
+        return alive() ? mailbox.waitingCommands : 0
+      },
+      open: (...to) => alive() && mailbox.open(...to),
+      close: (partition) => alive() && mailbox.close(partition),
+      take: (most) => (alive() ? mailbox.take(most) : []),
+      whenFrames: (...when) => alive() && mailbox.whenFrames(...when),
+      trim: (...to) => alive() && mailbox.trim(...to),
+    }
+  }
+  const first = started({ ledger: dying, mailbox, reader: readerOf(living) })
   await first.run.ask(points({ id: 'before' }))
   dying.fate = () => new Promise(() => undefined)
   first.run.send(...ids.map((id) => points({ id })))
@@ -529,7 +544,9 @@ async function afterDeath(ids: readonly string[]) {
   runs.length = 0
   const until = { generation: 1, high: 2, low: 0, index: Number.MAX_SAFE_INTEGER }
   const next = (given: { beforeDecide?: (received: Received) => void; ledger?: SimulatedLedger }) => {
-    const one = started({ ...given, ledger: given.ledger ?? new SimulatedLedger(shard), mailbox })
+    living++
+    const ledger = given.ledger ?? new SimulatedLedger(shard)
+    const one = started({ ...given, ledger, mailbox, reader: readerOf(living) })
     one.run.lane.host([0], new Map([[0, until]]))
     return one
   }
@@ -610,6 +627,66 @@ test('a command that fails for the first time while another is suspected is trie
 })
 
 // ---- stopping -------------------------------------------------------------------------------------------------------------------
+
+test('a partition that is released is committed first, then left to others; those beside it go on', async () => {
+  const shard = new SimulatedShard(2)
+  const { run, ledger } = started({ shard })
+  await run.until(() => run.news.includes('hosted 1'))
+  const partition = run.partitionOf(points())
+  const beside = ['d', 'e', 'f', 'g'].map((owner) => points({ account: `${owner}:points` }))
+  const elsewhere = beside.find((command) => run.partitionOf(command) !== partition)
+  assert.ok(elsewhere !== undefined)
+  const gate = gated(ledger)
+  const [a = 0] = run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  run.lane.release([partition])
+  await run.settle()
+  assert.ok(!run.news.includes(`released ${partition}`), 'released in the midst of a commit')
+  gate.next()
+  ledger.fate = async () => 'kept'
+  await run.until(() => run.news.includes(`released ${partition}`))
+  assert.equal(run.heard.get(a)?.http, 201)
+  run.send(points({ id: 'late' }))
+  await run.ask(elsewhere)
+  assert.deepEqual(idsIn(shard).includes('late'), false)
+  // It comes back: what waited is decided, and what is beside it is not taken over again.
+  const { takeOvers } = ledger
+  run.lane.host([partition], new Map())
+  await run.until(() => idsIn(shard).includes('late'))
+  assert.equal(ledger.takeOvers, takeOvers + 1)
+  assert.equal(run.news.filter((news) => news === `hosted ${1 - partition}`).length, 1)
+})
+
+test('a ledger that has lost what was committed is not hosted: nothing more is decided on it', async () => {
+  const shard = new SimulatedShard(2)
+  const { run, ledger } = started({ shard })
+  await run.ask(points({ id: 'a' }))
+  const partition = run.partitionOf(points())
+  const head = shard.heads.get(partition)
+  const before = head === undefined ? undefined : { ...head }
+  await run.ask(points({ id: 'b' }))
+  // A standby that missed the last commit is promoted.
+  assert.ok(before !== undefined)
+  shard.heads.set(partition, before)
+  ledger.fate = async () => new RetryableFault('unavailable', 'failover')
+  const beside = ['d', 'e', 'f', 'g'].map((owner) => points({ account: `${owner}:points` }))
+  const elsewhere = beside.find((command) => run.partitionOf(command) !== partition)
+  assert.ok(elsewhere !== undefined)
+  const [other = 0] = run.send(elsewhere)
+  await run.until(() => run.news.includes(`history lost ${partition}: ${before?.pseq} of ${(before?.pseq ?? 0) + 1}`))
+  ledger.fate = async () => 'kept'
+  await run.until(() => run.heard.has(other))
+  run.send(points({ id: 'late' }))
+  await run.settle()
+  assert.equal(idsIn(shard).includes('late'), false)
+})
+
+test('what a former thread has committed must be there when the next one hosts', async () => {
+  const { run } = started({ shard: new SimulatedShard(1) })
+  run.lane.host([0], new Map(), new Map([[0, 5]]))
+  await run.until(() => run.news.includes('history lost 0: 0 of 5'))
+  assert.equal(run.news.includes('hosted 0'), false)
+})
 
 test('stop finishes the batch in flight, answers it, takes no more and closes the ledger', async () => {
   const { run, ledger } = started()

@@ -42,6 +42,10 @@ export interface LaneNews {
   turned(partition: number, position: Position): void
   /** Another host has it now. */
   lost(partitions: readonly number[]): void
+  /** Given up as asked: all that was taken of it is committed, the rest waits in its mailbox. */
+  released(partitions: readonly number[]): void
+  /** The ledger stands at row `found`, though row `seen` was committed: the partition is not hosted, because what was told is not true there. */
+  historyLost(partition: number, seen: number, found: number): void
   /** The lane cannot commit since it lost its shard; `undefined`: it can again. */
   trouble(code: string | undefined, message: string): void
   committed(stats: CommitStats): void
@@ -58,6 +62,8 @@ export interface CommitStats {
   readonly residents: number
   /** Answers by code: `posted`, `pending`, a refusal, `replayed`, or a transport code. */
   readonly outcomes: Readonly<Record<string, number>>
+  /** Number of the last journal row of each partition in it. */
+  readonly pseqs: readonly (readonly [partition: number, pseq: number])[]
 }
 
 export interface LaneLimits {
@@ -96,7 +102,11 @@ export class Lane {
   private readonly cautious = new Map<number, Caution>()
   /** Partitions whose command, not the world outside, made the last host fail: only their attempts count as a second failure. */
   private readonly blamed = new Set<number>()
+  /** Number of the last journal row that is known to be committed. */
+  private readonly committedPseq = new Map<number, number>()
+  private readonly releasing = new Set<number>()
   private needRecovery = true
+  private joining = false
   private inFlight: InFlight | undefined
   private failure: unknown
   private batchNumber = 0
@@ -112,14 +122,22 @@ export class Lane {
     this.rules = rules
   }
 
-  /** Adds partitions to host. Takes effect in `run`. */
-  host(partitions: readonly number[], suspects: Suspects): void {
+  /** Adds partitions to host; those that are hosted go on. Takes effect in `run`. `seen`: rows that former hosts are known to have committed. */
+  host(partitions: readonly number[], suspects: Suspects, seen: ReadonlyMap<number, number> = new Map()): void {
     for (const partition of partitions) {
       this.mine.add(partition)
+      this.releasing.delete(partition)
+      this.committed(partition, seen.get(partition) ?? 0)
       const until = suspects.get(partition)
       if (until !== undefined) this.suspect(partition, until)
     }
-    this.needRecovery = true
+    this.joining = true
+    this.wake.now()
+  }
+
+  /** Gives partitions up once what was taken of them is committed. */
+  release(partitions: readonly number[]): void {
+    for (const partition of partitions) this.releasing.add(partition)
     this.wake.now()
   }
 
@@ -156,6 +174,7 @@ export class Lane {
 
   private async step(): Promise<void> {
     if (this.failure !== undefined) throw this.failure
+    if (this.releasing.size > 0 || this.joining) return await this.changePartitions()
     const switching = this.partitionsToSwitch()
     if (switching.length > 0) return await this.switchSegments(switching)
     // A small batch gains nothing by being decided early: it would only commit apart from what comes in meanwhile.
@@ -303,7 +322,8 @@ export class Lane {
         this.failures = 0
         this.committedNumber = batch.number
         this.openGate(batch)
-        for (const { partition, before, after } of commit.partitions) {
+        for (const { partition, before, after, lastPseq } of commit.partitions) {
+          this.committedPseq.set(partition, lastPseq)
           this.ports.mailbox.trim(partition, after)
           // What was appended to the former generation and has no answer by now was lost with it.
           if (before.generation !== after.generation) this.ports.news.turned(partition, after)
@@ -316,6 +336,7 @@ export class Lane {
           decideMs,
           residents: this.residents(),
           outcomes: batch.outcomes,
+          pseqs: commit.partitions.map(({ partition, lastPseq }) => [partition, lastPseq] as const),
         })
         this.wake.now()
       },
@@ -491,6 +512,41 @@ export class Lane {
     await this.sendAndWait(batch)
   }
 
+  // ---- partitions that come and go ----------------------------------------------------------------------------------------------
+
+  private async changePartitions(): Promise<void> {
+    await this.inFlight?.done.catch(() => undefined)
+    if (this.failure !== undefined) throw this.failure
+    this.releaseNow()
+    this.joining = false
+    const fresh = [...this.mine].filter((partition) => !this.partitions.has(partition))
+    if (fresh.length > 0) this.open(await this.ports.ledger.takeOver(fresh, { kind: 'host' }))
+  }
+
+  /** Only where nothing of them is under way. */
+  private releaseNow(): void {
+    if (this.releasing.size === 0) return
+    const gone = [...this.releasing]
+    this.releasing.clear()
+    for (const partition of gone) {
+      if (this.partitions.delete(partition)) this.ports.mailbox.close(partition)
+      this.forget(partition)
+    }
+    this.ports.news.released(gone)
+  }
+
+  private forget(partition: number): void {
+    this.mine.delete(partition)
+    this.seen.delete(partition)
+    this.epochs.delete(partition)
+    this.cautious.delete(partition)
+    this.committedPseq.delete(partition)
+  }
+
+  private committed(partition: number, pseq: number): void {
+    this.committedPseq.set(partition, Math.max(pseq, this.committedPseq.get(partition) ?? 0))
+  }
+
   // ---- recovery: the one path for every trouble ---------------------------------------------------------------------------------
 
   private async fail(error: unknown): Promise<void> {
@@ -524,6 +580,7 @@ export class Lane {
   private async recover(): Promise<void> {
     for (const partition of this.partitions.keys()) this.ports.mailbox.close(partition)
     this.partitions.clear()
+    this.releaseNow()
     if (this.stopping || this.mine.size === 0) {
       this.needRecovery = false
       return
@@ -533,14 +590,22 @@ export class Lane {
     this.needRecovery = false
     const got = new Set(heads.map(({ partition }) => partition))
     const lost = wanted.filter((partition) => !got.has(partition))
-    for (const partition of lost) {
-      this.mine.delete(partition)
-      this.seen.delete(partition)
-      this.epochs.delete(partition)
-    }
+    for (const partition of lost) this.forget(partition)
     if (lost.length > 0) this.ports.news.lost(lost)
+    this.open(heads)
+    this.ports.news.trouble(undefined, 'hosting')
+  }
+
+  private open(heads: readonly Head[]): void {
     const unseen: number[] = []
     for (const head of heads) {
+      const committed = this.committedPseq.get(head.partition) ?? 0
+      if (head.pseq < committed) {
+        this.forget(head.partition)
+        this.ports.news.historyLost(head.partition, committed, head.pseq)
+        continue
+      }
+      this.committed(head.partition, head.pseq)
       let seen = this.seen.get(head.partition)
       if (seen === undefined) {
         seen = freshSeenIds()
@@ -553,7 +618,6 @@ export class Lane {
       this.ports.mailbox.open(head.partition, head.position)
       this.ports.news.hosted(head.partition, head.position)
     }
-    this.ports.news.trouble(undefined, 'hosting')
     if (unseen.length > 0) void this.loadSeen(unseen)
   }
 

@@ -188,7 +188,7 @@ export interface LaneCommit {
   readonly catalog: readonly { readonly partition: number; readonly change: CatalogChange }[]
 }
 
-/** The right to host: from a host that just died (the process still holds the hosting lock), or to go on after trouble of one's own. */
+/** The right to host: from a host that just died (the process holds the hosting lock), or to go on after trouble of one's own. */
 export type Claim =
   | { readonly kind: 'host' }
   | { readonly kind: 'resume'; readonly epochs: ReadonlyMap<number, number> }
@@ -203,7 +203,8 @@ export interface PastIds {
 export interface Ledger {
   /**
    * Ends the backends of whoever hosted before, waits for a commit still under way, raises the epochs and returns where the partitions stand.
-   * With `resume`, partitions that somebody else has taken since are left out.
+   * With `resume`, partitions that somebody else has taken since are left out. An epoch below the claimed one is no such case: then the
+   * ledger has lost history, and its head shows how much.
    */
   takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]>
   load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>>

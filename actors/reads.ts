@@ -98,6 +98,6 @@ export interface Reads {
   entries(id: string, asset: string | undefined, query: EntriesQuery): Promise<Page<EntryView> | undefined>
   /** The chain head of each partition, hex. */
   heads(): Promise<readonly { partition: number; pseq: number; chain: string; at: string }[]>
-  /** Answers from every shard: what /readyz asks. */
+  /** Resolves if any shard answers: what /readyz asks. One that is away stops its own partitions only. */
   ping(): Promise<void>
 }

@@ -33,6 +33,7 @@ async function given({ workers = 2, shardOf = [0, 0, 0, 0] }: { workers?: number
         threadEnded: (slot, reason) => news.push(`ended ${slot}: ${reason}`),
         quarantined: (partition, _position, id) => news.push(`quarantined ${partition} ${id}`),
         lost: (partitions) => news.push(`lost ${partitions.join(' ')}`),
+        historyLost: (partition) => news.push(`history lost ${partition}`),
         log: () => undefined,
       },
     },

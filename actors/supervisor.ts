@@ -1,6 +1,7 @@
 // Keeps the worker threads alive: gives each partition to a slot, hosts again what a dead thread left, ends a thread that no longer answers.
 //
 //   slot: starting -> hosting -> (thread ends) -> starting ..
+import { violated } from '../core/invariant.ts'
 import type { Intake } from './intake.ts'
 import type { CommitStats } from './lane.ts'
 import type { Clock, Thread, Threads, Timers } from './ports.ts'
@@ -26,13 +27,15 @@ export interface SupervisorNews {
   quarantined(partition: number, position: string, id: string): void
   /** Another process has taken these partitions: this one is no longer the host. */
   lost(partitions: readonly number[]): void
+  /** The database holds less of the partition than was committed: it is not hosted any more. */
+  historyLost(partition: number, seen: number, found: number): void
   log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
 export interface SupervisorOptions {
   readonly workers: number
-  /** Shard of each partition. */
-  readonly shardOf: readonly number[]
+  /** Shard of each partition; changes when one is moved. */
+  readonly shardOf: number[]
   /** A thread that does not answer a ping for so long is ended: it is in an endless loop. */
   readonly watchdogMs: number
 }
@@ -43,6 +46,8 @@ interface Slot {
   thread: Thread | undefined
   /** Pings since the last pong. Counted, not timed: a process that was frozen has pongs lying there unread. */
   unanswered: number
+  /** Shards that its thread cannot reach. */
+  readonly troubled: Set<number>
 }
 
 const restartFirstMs = 10
@@ -57,6 +62,15 @@ export class Supervisor {
   private readonly everHosted = new Set<number>()
   private readonly cancelPings: (() => void)[] = []
   private readonly segments = new Map<number, number>()
+  private readonly addedShards: (readonly [shard: number, address: string])[] = []
+  /** Number of the last row that is known to be committed, by partition: the ledger must never stand before it. */
+  private readonly committedPseq = new Map<number, number>()
+  /** Between two shards: hosted by nobody. What its last thread had in hand if that died. */
+  private readonly moving = new Map<
+    number,
+    { readonly released: () => void; isReleased: boolean; suspects: Position | undefined }
+  >()
+  private readonly historyless = new Set<number>()
   private stopping = false
   private allHosted: (() => void)[] = []
 
@@ -70,6 +84,7 @@ export class Supervisor {
       partitions: partitions.filter((partition) => partition % options.workers === number),
       thread: undefined,
       unanswered: 0,
+      troubled: new Set(),
     }))
   }
 
@@ -79,8 +94,25 @@ export class Supervisor {
     this.ping()
   }
 
+  /** Every partition is hosted. */
   ready(): boolean {
     return this.unhosted.size === 0 && !this.stopping
+  }
+
+  /** Partitions that nobody can post to now. */
+  downPartitions(): readonly number[] {
+    return this.options.shardOf.flatMap((shard, partition) =>
+      this.isTroubled(shard) || this.unhosted.has(partition) ? [partition] : [],
+    )
+  }
+
+  /** Partitions whose database lost what was committed. */
+  historyLost(): readonly number[] {
+    return [...this.historyless]
+  }
+
+  private isTroubled(shard: number): boolean {
+    return this.slots.some(({ troubled }) => troubled.has(shard))
   }
 
   whenHosted(): Promise<void> {
@@ -92,6 +124,48 @@ export class Supervisor {
 
   utilizations(): readonly { slot: number; share: number }[] {
     return this.slots.map(({ number, thread }) => ({ slot: number, share: thread?.utilization() ?? 0 }))
+  }
+
+  /** Tells every worker of a shard that was added; one that starts meanwhile is told before it hosts. */
+  addShard(shard: number, address: string): void {
+    this.addedShards.push([shard, address])
+    for (const slot of this.slots) this.tell(slot, { kind: 'shard', shard, address })
+  }
+
+  /**
+   * Takes a partition from its thread; resolves when nobody hosts it. What comes for it waits in its mailbox until `rehost`, and after
+   * `waitMs` new commands are refused. The caller moves it meanwhile.
+   */
+  async release(partition: number, waitMs: number): Promise<void> {
+    const slot = this.slotOf(partition)
+    const { thread } = slot
+    await new Promise<void>((resolve) => {
+      this.moving.set(partition, { released: resolve, isReleased: false, suspects: undefined })
+      this.unhosted.add(partition)
+      const shard = this.options.shardOf[partition] ?? 0
+      if (thread === undefined) return resolve()
+      void thread.ended.then(() => resolve())
+      this.tell(slot, { kind: 'release', shard, partitions: [partition] })
+    })
+    this.ports.timers.after(waitMs, () => {
+      if (this.moving.has(partition)) this.ports.intake.setDown(partition, 'The data of this owner are being moved.')
+    })
+  }
+
+  /** Hosts a released partition again, on this shard. */
+  rehost(partition: number, shard: number): void {
+    const suspects = this.moving.get(partition)?.suspects
+    this.moving.delete(partition)
+    this.options.shardOf[partition] = shard
+    const slot = this.slotOf(partition)
+    const { thread } = slot
+    // Without a thread it comes with all others of the slot.
+    if (thread !== undefined)
+      void this.hostOn(slot, thread, shard, [partition], suspects === undefined ? [] : [[partition, suspects]])
+  }
+
+  private slotOf(partition: number): Slot {
+    return this.slots[partition % this.slots.length] ?? violated('every partition has a slot', { partition })
   }
 
   switchSegment(shard: number, segment: number): void {
@@ -130,6 +204,8 @@ export class Supervisor {
         thread.onMessage((message: FromWorker) => this.hear(slot, message))
         void thread.ended.then((reason) => this.onEnd(slot, thread, reason))
         if (this.stopping) return thread.terminate()
+        // Its settings may be older than these.
+        for (const [shard, address] of this.addedShards) this.tell(slot, { kind: 'shard', shard, address })
         this.ports.news.threadStarted(slot.number, thread.id)
         await this.hostSlot(slot, thread, suspects)
         return
@@ -147,20 +223,36 @@ export class Supervisor {
     thread: Thread,
     suspects: readonly (readonly [number, Position])[],
   ): Promise<void> {
+    const wanted = slot.partitions.filter(
+      (partition) => !this.moving.has(partition) && !this.historyless.has(partition),
+    )
+    await Promise.all(
+      [...this.byShard(wanted)].map(([shard, partitions]) => this.hostOn(slot, thread, shard, partitions, suspects)),
+    )
+  }
+
+  private async hostOn(
+    slot: Slot,
+    thread: Thread,
+    shard: number,
+    partitions: readonly number[],
+    suspects: readonly (readonly [number, Position])[],
+  ): Promise<void> {
     const over = (): boolean => this.stopping || slot.thread !== thread
-    const hostOn = async (shard: number, partitions: readonly number[]): Promise<void> => {
-      while (!this.ports.mayHost(shard) && !over()) await this.pause(restartFirstMs * 5)
-      if (over()) return
-      this.tell(slot, {
-        kind: 'host',
-        shard,
-        partitions,
-        suspects: suspects.filter(([partition]) => partitions.includes(partition)),
-      })
-      const segment = this.segments.get(shard)
-      if (segment !== undefined) this.tell(slot, { kind: 'segment', shard, segment })
-    }
-    await Promise.all([...this.byShard(slot.partitions)].map(([shard, partitions]) => hostOn(shard, partitions)))
+    while (!this.ports.mayHost(shard) && !over()) await this.pause(restartFirstMs * 5)
+    if (over()) return
+    this.tell(slot, {
+      kind: 'host',
+      shard,
+      partitions,
+      suspects: suspects.filter(([partition]) => partitions.includes(partition)),
+      seen: partitions.flatMap((partition) => {
+        const pseq = this.committedPseq.get(partition)
+        return pseq === undefined ? [] : [[partition, pseq] as const]
+      }),
+    })
+    const segment = this.segments.get(shard)
+    if (segment !== undefined) this.tell(slot, { kind: 'segment', shard, segment })
   }
 
   private byShard(partitions: readonly number[]): Map<number, number[]> {
@@ -177,8 +269,13 @@ export class Supervisor {
   private onEnd(slot: Slot, thread: Thread, reason: string | undefined): void {
     if (slot.thread !== thread) return
     slot.thread = undefined
+    slot.troubled.clear()
     if (this.stopping) return
-    for (const partition of slot.partitions) this.unhosted.add(partition)
+    for (const partition of slot.partitions) {
+      const moving = this.moving.get(partition)
+      if (moving !== undefined && !moving.isReleased) moving.suspects = this.ports.deliveredTo(partition)
+      this.unhosted.add(partition)
+    }
     this.ports.news.threadEnded(slot.number, reason ?? 'it ended without a reason')
     // Whatever it had in hand is suspect. A thread that was hosting its very first partitions had nothing yet.
     const suspects = slot.partitions
@@ -194,6 +291,7 @@ export class Supervisor {
         intake.answers(message.tickets, message.https, message.replayed, message.bodies)
         return
       case 'committed':
+        for (const [partition, pseq] of message.stats.pseqs) this.committedPseq.set(partition, pseq)
         news.committed(slot.number, message.shard, message.stats)
         return
       case 'hosted':
@@ -213,6 +311,20 @@ export class Supervisor {
         }
         news.lost(message.partitions)
         return
+      case 'released':
+        for (const partition of message.partitions) {
+          const moving = this.moving.get(partition)
+          if (moving === undefined) continue
+          moving.isReleased = true
+          moving.released()
+        }
+        return
+      case 'history_lost':
+        this.unhosted.add(message.partition)
+        this.historyless.add(message.partition)
+        intake.setDown(message.partition, 'The database of this owner lost what was committed; people must look.')
+        news.historyLost(message.partition, message.seen, message.found)
+        return
       case 'trouble':
         this.onTrouble(slot, message.shard, message.code, message.message)
         return
@@ -229,7 +341,11 @@ export class Supervisor {
   }
 
   private onTrouble(slot: Slot, shard: number, code: string | undefined, message: string): void {
-    if (code === undefined) return
+    if (code === undefined) {
+      slot.troubled.delete(shard)
+      return
+    }
+    slot.troubled.add(shard)
     this.ports.news.log('warn', 'a shard cannot be reached', { slot: slot.number, shard, code, message })
     for (const partition of slot.partitions) {
       if (this.options.shardOf[partition] === shard)

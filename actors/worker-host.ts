@@ -11,6 +11,8 @@ export interface WorkerHostPorts {
   readonly random: Random
   /** A ledger of its own for the lane of this shard. */
   ledger(shard: number): LaneLedger
+  /** From now on `ledger` may be asked for this one too. */
+  addShard(shard: number, address: string): void
   mailbox(shard: number): MailboxReader
   send(message: FromWorker): void
   readonly beforeDecide?: (received: Received) => void
@@ -43,7 +45,16 @@ export class WorkerHost {
   hear(message: ToWorker): void {
     switch (message.kind) {
       case 'host':
-        this.lane(message.shard).lane.host(message.partitions, new Map(message.suspects))
+        this.lane(message.shard).lane.host(message.partitions, new Map(message.suspects), new Map(message.seen))
+        return
+      case 'release': {
+        const known = this.lanes.get(message.shard)
+        if (known === undefined) this.ports.send({ kind: 'released', partitions: message.partitions })
+        else known.lane.release(message.partitions)
+        return
+      }
+      case 'shard':
+        this.ports.addShard(message.shard, message.address)
         return
       case 'segment':
         this.lanes.get(message.shard)?.lane.switchSegment(message.segment)
@@ -89,6 +100,8 @@ export class WorkerHost {
           hosted: (partition, position) => send({ kind: 'hosted', partition, position }),
           turned: (partition, position) => send({ kind: 'turned', partition, position }),
           lost: (partitions) => send({ kind: 'lost', partitions }),
+          released: (partitions) => send({ kind: 'released', partitions }),
+          historyLost: (partition, seen, found) => send({ kind: 'history_lost', partition, seen, found }),
           trouble: (code, message) => send({ kind: 'trouble', shard, code, message }),
           committed: (stats) => send({ kind: 'committed', shard, stats }),
           quarantined: (partition, position, id) => send({ kind: 'quarantined', partition, position, id }),

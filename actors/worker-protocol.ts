@@ -9,7 +9,12 @@ export type ToWorker =
       readonly partitions: readonly number[]
       /** Commands up to here may have ended the former host. */
       readonly suspects: readonly (readonly [number, Position])[]
+      /** Number of the last row that a former host is known to have committed, by partition. */
+      readonly seen: readonly (readonly [number, number])[]
     }
+  | { readonly kind: 'release'; readonly shard: number; readonly partitions: readonly number[] }
+  /** A shard that was added while the process runs. What its address means is between the thread's entry and whoever sends this. */
+  | { readonly kind: 'shard'; readonly shard: number; readonly address: string }
   | { readonly kind: 'segment'; readonly shard: number; readonly segment: number }
   | { readonly kind: 'segments_closed'; readonly shard: number; readonly upTo: number }
   | { readonly kind: 'ping'; readonly n: number }
@@ -19,6 +24,8 @@ export type FromWorker =
   | { readonly kind: 'hosted'; readonly partition: number; readonly position: Position }
   | { readonly kind: 'turned'; readonly partition: number; readonly position: Position }
   | { readonly kind: 'lost'; readonly partitions: readonly number[] }
+  | { readonly kind: 'released'; readonly partitions: readonly number[] }
+  | { readonly kind: 'history_lost'; readonly partition: number; readonly seen: number; readonly found: number }
   | { readonly kind: 'trouble'; readonly shard: number; readonly code: string | undefined; readonly message: string }
   | { readonly kind: 'committed'; readonly shard: number; readonly stats: CommitStats }
   | { readonly kind: 'quarantined'; readonly partition: number; readonly position: string; readonly id: string }

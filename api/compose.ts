@@ -9,12 +9,14 @@ import type { CommitStats } from '../actors/lane.ts'
 import type { Reads } from '../actors/reads.ts'
 import { Supervisor } from '../actors/supervisor.ts'
 import { PiscinaThreads } from '../adapters/piscina/threads.ts'
-import { highestGeneration, openLedger } from '../adapters/postgres/catalog.ts'
+import { highestGeneration, type LedgerInfo, openLedger } from '../adapters/postgres/catalog.ts'
 import { changesAfter, storeChange } from '../adapters/postgres/catalog-changes.ts'
 import { connect } from '../adapters/postgres/connect.ts'
 import { accountsWithDueHolds } from '../adapters/postgres/due-holds.ts'
 import { dueLots } from '../adapters/postgres/due-lots.ts'
-import { HostLock } from '../adapters/postgres/host-lock.ts'
+import { HostLease } from '../adapters/postgres/host-lease.ts'
+import { endFrozenHolder, HostLock } from '../adapters/postgres/host-lock.ts'
+import type { HostingRight } from '../adapters/postgres/hosting-right.ts'
 import { PostgresReads } from '../adapters/postgres/reads.ts'
 import { keepSegments } from '../adapters/postgres/segments.ts'
 import type { RedisMailbox, RedisMailboxLimits } from '../adapters/redis/mailbox.ts'
@@ -23,6 +25,7 @@ import { calendarOf, dateText } from '../core/business-date.ts'
 import { assetsOfChange } from '../core/catalog.ts'
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
+import { type Control, type ControlHost, carryOut, settleMoves } from './control.ts'
 import { type MailboxNews, type OpenedMailbox, openMailbox } from './mailbox.ts'
 
 /** Measured on two cores with one worker (`npm run bench -- partitions`): see docs/decisions/004-partitions.md. */
@@ -33,7 +36,13 @@ const batchCommandsMax = 4096
 /** With 64 connections half of them then share a commit, instead of a third (see `LaneLimits`). */
 const overlapCommandsMin = 256
 const drainMs = 8000
-const everyMs = { expiry: 500, segments: 1000, lock: 200, points: 60_000 }
+const everyMs = { expiry: 500, segments: 1000, lock: 200, points: 60_000, control: 500, standby: 100 }
+/** A partition that is moved keeps new commands waiting so long, then they are refused. */
+const moveWaitMs = 3000
+/** Some thousand times what a batch takes: a thread that is silent for so long is in an endless loop. */
+const defaultWatchdogMs = 5000
+/** A host whose lock gave no sign of life for so long is frozen: a standby ends its session. */
+const frozenMs = 5000
 const dueAccountsMax = 1000
 const dueOwnersMax = 1000
 
@@ -53,9 +62,17 @@ export interface EngineOptions {
   readonly residentAccountsMax: number
   /** Ends the sessions of a former host that hangs, instead of refusing to start. */
   readonly takeOver?: boolean
+  /** Waits until it may host instead of refusing to start, and takes over from a host that died or froze. */
+  readonly standby?: boolean
+  /** Session lock (default), or a lease where a pooler hides sessions. */
+  readonly hostLock?: 'session' | 'lease'
   /** Accepts a Postgres whose commits are not durable. */
   readonly unsafe?: boolean
   readonly watchdogMs?: number
+  /** Called again and again while it stands by. */
+  readonly onStandby?: () => void
+  /** Ends the wait of a standby. */
+  readonly signal?: AbortSignal
   /** For tests: a module whose `beforeDecide` runs in the worker threads. */
   readonly sabotage?: string | undefined
   readonly log: EngineLog
@@ -85,46 +102,67 @@ export interface RunningEngine extends Engine {
   /** Answers that clients wait for. */
   waiting(): number
   utilizations(): readonly { slot: number; share: number }[]
+  /** Partitions that nobody can post to now, and among them those whose database lost what was committed. */
+  health(): { readonly down: readonly number[]; readonly historyLost: readonly number[] }
   /** Resolves when another process took a partition: this one must end. */
   readonly dethroned: Promise<string>
 }
 
 /** Resolves when every partition is hosted. Throws a TerminalFault that says what is wrong with the ledger or who else hosts it. */
 export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
-  const { urls, log } = options
-  const info = await openLedger(
-    urls,
-    { partitions: options.partitions, timeZone: options.timeZone, defaultPartitions },
-    options.unsafe,
-  )
+  const { log } = options
+  const open = (): Promise<LedgerInfo> =>
+    openLedger(
+      options.urls,
+      { partitions: options.partitions, timeZone: options.timeZone, defaultPartitions },
+      options.unsafe,
+    )
+  const first = await open()
   const processName = `suanpan ${randomUUID().slice(0, 8)}`
   const background = new Background()
   let dethrone: (why: string) => void = () => undefined
   const dethroned = new Promise<string>((resolve) => {
     dethrone = resolve
   })
-  const lock = new HostLock(processName, (url) => background.run(() => regain(url)))
   const regain = async (url: string): Promise<void> => {
-    log('warn', 'the hosting lock was lost with its connection', {})
-    while (!background.stopped && !lock.holds(url)) {
+    log('warn', 'the right to host was lost with its connection', {})
+    while (!background.stopped && !right.holds(url)) {
       // Whoever ended our session in order to take over comes first.
       await background.pause(everyMs.lock)
       if (background.stopped) return
       try {
-        await lock.acquire(url)
-        log('info', 'the hosting lock is held again', {})
+        await right.acquire(url)
+        log('info', 'the right to host is held again', {})
       } catch (error) {
         if (isFault(error) && error.code === 'hosted_elsewhere') {
           dethrone(error.message)
           return
         }
-        log('warn', 'the hosting lock is not to be had yet', { message: messageOf(error) })
+        log('warn', 'the right to host is not to be had yet', { message: messageOf(error) })
       }
     }
   }
+  const rightOptions = { name: processName, onLost: (url: string) => background.run(() => regain(url)) }
+  const right: HostingRight = options.hostLock === 'lease' ? new HostLease(rightOptions) : new HostLock(rightOptions)
+  let info = first
+  const urls: string[] = []
+  const control: Omit<Control, 'host'> = {
+    processName,
+    urls,
+    log,
+    now: () => systemClock.elapsed(),
+    pause: (ms) => background.pause(ms),
+    signal: background.signal,
+  }
   let opened: OpenedMailbox
   try {
-    for (const url of urls) await lock.acquire(url, options.takeOver)
+    await acquireAll(first.urls, right, options, log)
+    // Whoever hosted until now may have moved partitions and added shards.
+    const again = await open()
+    info = { ...again, created: first.created }
+    for (const url of info.urls) if (!right.holds(url)) await right.acquire(url, options.takeOver)
+    urls.push(...info.urls)
+    await settleMoves({ ...control, host: undefined })
     // Only the host may: whoever opens a mailbox takes it from its former host.
     opened = await openMailbox({
       redisUrl: options.redisUrl,
@@ -138,9 +176,10 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       superseded: () => dethrone('another process has opened the mailbox'),
     })
   } catch (error) {
-    await lock.release()
+    await right.release()
     throw error
   }
+  const shardOf = [...info.shardOf]
 
   const assets = new Map(info.assets)
   const { mailbox } = opened
@@ -169,7 +208,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       threads,
       intake,
       deliveredTo: (partition) => mailbox.deliveredTo(partition),
-      mayHost: (shard) => lock.holds(urls[shard] ?? ''),
+      mayHost: (shard) => right.holds(urls[shard] ?? ''),
       news: {
         committed: (slot, shard, stats) => options.onCommit?.(slot, shard, stats),
         threadStarted: (slot, threadId) => log('info', 'worker thread started', { slot, threadId }),
@@ -185,13 +224,23 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
           log('error', 'another process hosts these partitions now', { partitions })
           dethrone(`partitions ${partitions.join(', ')} are hosted by another process`)
         },
+        historyLost: (partition, seen, found) =>
+          log(
+            'error',
+            'the database lost what was committed; the partition is not hosted until the server is started again',
+            {
+              partition,
+              seen,
+              found,
+            },
+          ),
         log,
       },
     },
-    { workers: options.workers, shardOf: info.shardOf, watchdogMs: options.watchdogMs ?? 10_000 },
+    { workers: options.workers, shardOf, watchdogMs: options.watchdogMs ?? defaultWatchdogMs },
   )
   const dateOf = calendarOf(info.timeZone)
-  const reads = new PostgresReads({ urls, shardOf: info.shardOf, assets: () => assets, dateOf })
+  const reads = new PostgresReads({ urls, shardOf, assets: () => assets, dateOf })
   await supervisor.start()
   await supervisor.whenHosted()
   intake.accept(true)
@@ -213,7 +262,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   )
   keeper.start()
 
-  for (const [shard, url] of urls.entries()) {
+  const keepShard = (shard: number, url: string): void => {
     background.every(everyMs.segments, () =>
       keepSegments(url, options.segmentRowsMax, {
         opened: (segment) => supervisor.switchSegment(shard, segment),
@@ -223,6 +272,19 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     background.every(everyMs.expiry, () => expireHolds(url, intake))
     background.every(everyMs.points, () => expirePoints(url, intake, dateText(dateOf(systemClock.now()))))
   }
+  for (const [shard, url] of urls.entries()) keepShard(shard, url)
+  const host: ControlHost = {
+    addShard: async (shard) => {
+      const url = urls[shard] ?? ''
+      await right.acquire(url, options.takeOver)
+      supervisor.addShard(shard, url)
+      keepShard(shard, url)
+    },
+    switchSegment: (shard, segment) => supervisor.switchSegment(shard, segment),
+    release: (partition) => supervisor.release(partition, moveWaitMs),
+    rehost: (partition, shard) => supervisor.rehost(partition, shard),
+  }
+  background.every(everyMs.control, () => carryOut({ ...control, host }))
 
   return {
     reads,
@@ -237,7 +299,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     postAll: (commands) => postAll(commands, intake),
     assets: () => assets,
     catalog: keeper,
-    ready: () => intake.isAccepting && supervisor.ready(),
+    ready: () => intake.isAccepting,
+    health: () => ({ down: supervisor.downPartitions(), historyLost: supervisor.historyLost() }),
     close: async () => {
       intake.accept(false)
       keeper.stop()
@@ -250,9 +313,37 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       intake.close()
       await opened.close()
       await reads.close()
-      await lock.release()
+      await right.release()
     },
   }
+}
+
+async function acquireAll(
+  urls: readonly string[],
+  right: HostingRight,
+  options: EngineOptions,
+  log: EngineLog,
+): Promise<void> {
+  let isWaiting = false
+  for (const url of urls) {
+    for (;;) {
+      try {
+        await right.acquire(url, options.takeOver)
+        break
+      } catch (error) {
+        const waits =
+          isFault(error) && (error.code === 'hosted_elsewhere' || (isWaiting && error.code === 'unavailable'))
+        if (options.standby !== true || !waits) throw error
+        if (!isWaiting) log('info', 'standing by', { message: messageOf(error) })
+        isWaiting = true
+        options.onStandby?.()
+        if (options.signal?.aborted === true) throw error
+        await new Promise<void>((resolve) => systemTimers.after(everyMs.standby, resolve))
+        if (options.hostLock !== 'lease') await endFrozenHolder(url, frozenMs).catch(() => false)
+      }
+    }
+  }
+  if (isWaiting) log('warn', 'this process takes over', {})
 }
 
 /** Keeps at most `inFlightMax` of them on the way: below the bound of one mailbox, so that a batch on one account is never told `overloaded`. */
@@ -330,7 +421,7 @@ async function expirePoints(url: string, intake: Intake, today: string): Promise
 
 /** Jobs that run beside the engine and end with it. A job that fails is tried again at its next turn: the lanes report a lost shard. */
 class Background {
-  stopped = false
+  private readonly abort = new AbortController()
   private readonly running = new Set<Promise<void>>()
   private readonly cancels = new Set<() => void>()
 
@@ -363,8 +454,16 @@ class Background {
     })
   }
 
+  get stopped(): boolean {
+    return this.abort.signal.aborted
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal
+  }
+
   async stop(): Promise<void> {
-    this.stopped = true
+    this.abort.abort()
     for (const cancel of [...this.cancels]) cancel()
     await Promise.allSettled(this.running)
   }

@@ -63,7 +63,7 @@ for (const how of ['throw', 'stray', 'exit', 'loop'] as const) {
     commands.splice(150, 0, credit(`fault.${how}.once.1`, 'c3:cash', '1'))
     await model.postAll(engine, commands)
     await model.postAll(engine, mixed('after', accounts, 50, 8))
-    await eventually('every partition is hosted again', () => engine.ready())
+    await eventually('every partition is hosted again', () => engine.health().down.length === 0)
     if (how === 'throw') assert.equal(run.threadsEnded(), 0)
     else assert.ok(run.threadsEnded() >= 1, 'no thread ended')
     assert.equal(run.quarantined(), 0)
@@ -190,7 +190,7 @@ for (const how of ['kill -9', 'stop'] as const) {
       await own.start()
       const before = posted.size
       await eventually('the service goes on', () => posted.size > before + 1000)
-      await eventually('every partition is hosted again', () => engine.ready())
+      await eventually('every partition is hosted again', () => engine.health().down.length === 0)
     } finally {
       clearInterval(load)
     }

@@ -1,13 +1,13 @@
 // `suanpan verify`: finds the database that `serve` would use, recomputes the ledger, and prints what it found.
-import { runningEmbedded, startEmbedded } from '../adapters/embedded/embedded.ts'
 import { type VerifyReport, verifyLedger } from '../adapters/postgres/verify.ts'
 import { type Environment, readConfig } from './config.ts'
+import { databases } from './databases.ts'
 
 /** Exit code: 0 all is well, 1 something is off. Throws if the database cannot be read at all. */
 export async function verify(env: Environment, options: { readonly json: boolean }): Promise<number> {
   const config = readConfig(env)
   const started = performance.now()
-  const { urls, end } = await databases(config.databaseUrls, config.dataDir, config.pgBin)
+  const { urls, end } = await databases(config)
   try {
     const report = await verifyLedger(urls)
     const seconds = (performance.now() - started) / 1000
@@ -16,19 +16,6 @@ export async function verify(env: Environment, options: { readonly json: boolean
   } finally {
     await end()
   }
-}
-
-/** An embedded Postgres that runs is read beside its server; one that does not is started for the time being. */
-async function databases(
-  given: readonly string[] | undefined,
-  dataDir: string,
-  binDir: string | undefined,
-): Promise<{ urls: readonly string[]; end: () => Promise<void> }> {
-  if (given !== undefined) return { urls: given, end: () => Promise.resolve() }
-  const running = await runningEmbedded(dataDir)
-  if (running !== undefined) return { urls: [running], end: () => Promise.resolve() }
-  const embedded = await startEmbedded({ dataDir, binDir })
-  return { urls: [embedded.url], end: () => embedded.stop() }
 }
 
 function text(report: VerifyReport, seconds: number): string {

@@ -51,7 +51,7 @@ export interface Received {
 }
 
 /** Accounts opened per partition fit 40 bits, partitions 10 bits: every key is an exact number in JavaScript. */
-const keysPerPartition = 2 ** 40
+export const keysPerPartition = 2 ** 40
 
 /** Key of the n-th account (n from 1) of a partition; a house cell's is negative, so that indexes can leave cells out. */
 export const accountKey = (partition: number, n: number, accountId: string): number =>

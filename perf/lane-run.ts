@@ -75,6 +75,8 @@ class LaneBench {
         news: {
           hosted: () => undefined,
           lost: () => undefined,
+          released: () => undefined,
+          historyLost: () => undefined,
           turned: () => undefined,
           trouble: () => undefined,
           committed: () => undefined,

@@ -71,6 +71,8 @@ export class LaneRun {
             options.intake?.hosted(partition, position)
           },
           turned: (...to) => options.intake?.hosted(...to),
+          released: (partitions) => this.news.push(`released ${partitions.join(' ')}`),
+          historyLost: (partition, seen, found) => this.news.push(`history lost ${partition}: ${found} of ${seen}`),
           lost: (partitions) => this.news.push(`lost ${partitions.join(' ')}`),
           trouble: (code) => this.news.push(`trouble ${code ?? 'over'}`),
           committed: ({ commands }) => this.news.push(`committed ${commands}`),

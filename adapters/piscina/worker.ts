@@ -44,6 +44,7 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
   const mailboxPort = readerPort(mailbox, settings.mailbox, (message, fields) =>
     send({ kind: 'log', level: 'warn', message, fields }),
   )
+  const urls = [...settings.shardUrls]
   const beforeDecide = await sabotageFrom(settings.sabotage)
   const host = new WorkerHost(
     {
@@ -52,10 +53,13 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
       random: systemRandom,
       ledger: (shard) =>
         new PostgresLedger({
-          url: settings.shardUrls[shard] ?? '',
+          url: urls[shard] ?? '',
           name: `${settings.processName} t${threadId} s${shard}`,
           assets,
         }),
+      addShard: (shard, url) => {
+        urls[shard] = url
+      },
       mailbox: () => mailboxPort.reader(),
       send,
       ...(beforeDecide === undefined ? {} : { beforeDecide }),

@@ -9,6 +9,7 @@ import type { CatalogChange } from '../../core/catalog.ts'
 import { currentChanges } from './catalog-changes.ts'
 import { connect, faulting, shownUrl } from './connect.ts'
 import { migrate } from './migrate.ts'
+import { addedShards, checkPlaces, readPlaces, shardUrls } from './placement.ts'
 
 export interface LedgerPlan {
   /** Undefined: what the ledger has; for a new one the default. */
@@ -21,6 +22,8 @@ export interface LedgerInfo {
   readonly id: string
   readonly partitions: number
   readonly timeZone: string
+  /** Of the shards in their order: those that were given, and behind them those that the catalog knows. */
+  readonly urls: readonly string[]
   /** Shard number of each partition; the index is the partition. */
   readonly shardOf: readonly number[]
   readonly assets: ReadonlyMap<string, Asset>
@@ -42,13 +45,19 @@ interface StoredLedger {
 /** Settings without which "committed" would not mean durable. */
 const durableSettings = ['fsync', 'full_page_writes', 'synchronous_commit'] as const
 
-/** Creates the ledger on empty shards, or checks that these shards are one whole ledger in the right order. */
+/**
+ * Creates the ledger on empty shards, or checks that these shards, and those that the catalog knows beside them, are one whole ledger in the
+ * right order.
+ */
 export async function openLedger(urls: readonly string[], plan: LedgerPlan, unsafe = false): Promise<LedgerInfo> {
-  for (const url of urls) await migrate(url)
   const clients: pg.Client[] = []
+  const add = async (more: readonly string[]): Promise<void> => {
+    for (const url of more) await migrate(url)
+    for (const url of more) clients.push(await connect(url, { name: 'suanpan catalog' }))
+  }
   try {
-    for (const url of urls) clients.push(await connect(url, { name: 'suanpan catalog' }))
-    return await faulting(() => openOn(clients, urls, plan, unsafe))
+    await add(urls)
+    return await faulting(() => openOn(clients, urls, add, plan, unsafe))
   } finally {
     await Promise.allSettled(clients.map((client) => client.end()))
   }
@@ -56,26 +65,28 @@ export async function openLedger(urls: readonly string[], plan: LedgerPlan, unsa
 
 async function openOn(
   clients: pg.Client[],
-  urls: readonly string[],
+  given: readonly string[],
+  add: (urls: readonly string[]) => Promise<void>,
   plan: LedgerPlan,
   unsafe: boolean,
 ): Promise<LedgerInfo> {
   const [catalog] = clients
   if (catalog === undefined) throw new TerminalFault('wrong_ledger', 'a ledger needs at least one database')
-  for (const [i, client] of clients.entries()) if (!unsafe) await checkDurable(client, urls[i] ?? '')
-  const created = (await readLedger(catalog)) === undefined && (await createIfFree(clients, urls, plan))
-  const info = checkWhole(await Promise.all(clients.map(readLedger)), urls, plan)
-  const shards = await catalog.query<{ partition: number; shard: number }>(
-    'SELECT partition, shard FROM suanpan.partition_shard ORDER BY partition',
-  )
-  const shardOf = shards.rows.map(({ shard }) => shard)
-  const missing = shardOf.find((shard) => shard >= urls.length)
-  if (missing !== undefined) {
-    throw new TerminalFault(
-      'wrong_ledger',
-      `the ledger has a shard ${missing}, but only ${urls.length} database URLs are given`,
-    )
+  const check = async (from: number, urls: readonly string[]): Promise<void> => {
+    for (const [i, client] of clients.entries()) {
+      if (!unsafe && i >= from) await checkDurable(client, urls[i] ?? '')
+    }
   }
+  await check(0, given)
+  const created = (await readLedger(catalog)) === undefined && (await createIfFree(clients, given, plan))
+  checkWhole(await Promise.all(clients.map(readLedger)), given, plan)
+  const places = await readPlaces(catalog)
+  const urls = shardUrls(given, await addedShards(catalog), places)
+  await add(urls.slice(given.length))
+  await check(given.length, urls)
+  const info = checkWhole(await Promise.all(clients.map(readLedger)), urls, plan)
+  await checkPlaces(clients, urls, places)
+  const shardOf = places.map(({ shard }) => shard)
   const assets = await catalog.query<{ code: string; scale: number; auto_open: boolean; version: string }>(
     'SELECT code, scale, auto_open, version FROM suanpan.asset ORDER BY code',
   )
@@ -88,6 +99,7 @@ async function openOn(
     id: info.id,
     partitions: info.partitions,
     timeZone: info.time_zone,
+    urls,
     shardOf,
     assets: new Map(assets.rows.map((row) => [row.code, assetFrom(row)])),
     firstAssets: assets.rows.filter(({ version }) => version === '0').map(assetFrom),
@@ -96,7 +108,7 @@ async function openOn(
   }
 }
 
-async function checkDurable(client: pg.Client, url: string): Promise<void> {
+export async function checkDurable(client: pg.Client, url: string): Promise<void> {
   const { rows } = await client.query<{ name: string; setting: string }>(
     'SELECT name, setting FROM pg_settings WHERE name = ANY ($1)',
     [durableSettings],
@@ -110,7 +122,7 @@ async function checkDurable(client: pg.Client, url: string): Promise<void> {
   }
 }
 
-async function readLedger(client: pg.Client): Promise<StoredLedger | undefined> {
+export async function readLedger(client: pg.Client): Promise<StoredLedger | undefined> {
   const { rows } = await client.query<StoredLedger>('SELECT id, shard, partitions, hash, time_zone FROM suanpan.ledger')
   return rows[0]
 }

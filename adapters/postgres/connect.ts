@@ -39,7 +39,7 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
 }
 
 /** `pg` takes the URL whole; a malformed one is told without its password. */
-function urlOptions(url: string): pg.ClientConfig {
+export function urlOptions(url: string): pg.ClientConfig {
   return { connectionString: url }
 }
 

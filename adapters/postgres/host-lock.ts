@@ -3,22 +3,24 @@
 import type pg from 'pg'
 import { RetryableFault, TerminalFault } from '../../actors/faults.ts'
 import { connect, destroy, shownUrl } from './connect.ts'
+import type { HostingRight, HostingRightOptions } from './hosting-right.ts'
 
 const lockKey = `hashtextextended('suanpan.host', 0)`
 
-export class HostLock {
-  private readonly clients = new Map<string, pg.Client>()
+/** The lock's session says so often that it lives: a host that is frozen can be told from one that is idle. */
+const heartbeatMs = 1000
+
+export class HostLock implements HostingRight {
+  private readonly clients = new Map<string, { readonly client: pg.Client; readonly heartbeat: NodeJS.Timeout }>()
   private readonly name: string
   private readonly onLost: (url: string) => void
   private released = false
 
-  /** `onLost`: the connection ended; hosting must stop until `acquire` succeeds again. */
-  constructor(name: string, onLost: (url: string) => void) {
+  constructor({ name, onLost }: HostingRightOptions) {
     this.name = name
     this.onLost = onLost
   }
 
-  /** Takes the lock of a shard, or throws `hosted_elsewhere` telling by whom. `force` ends the session of a former host that hangs. */
   async acquire(url: string, force = false): Promise<void> {
     const client = await connect(url, { name: `${this.name} lock` })
     try {
@@ -29,15 +31,22 @@ export class HostLock {
       destroy(client)
       throw error
     }
-    const old = this.clients.get(url)
-    this.clients.set(url, client)
-    destroy(old)
+    this.forget(url)
+    const heartbeat = setInterval(() => void client.query('SELECT 1').catch(() => destroy(client)), heartbeatMs)
+    this.clients.set(url, { client, heartbeat })
     client.once('end', () => {
-      if (!this.released && this.clients.get(url) === client) {
-        this.clients.delete(url)
-        this.onLost(url)
-      }
+      if (this.released || this.clients.get(url)?.client !== client) return
+      this.forget(url)
+      this.onLost(url)
     })
+  }
+
+  private forget(url: string): void {
+    const old = this.clients.get(url)
+    if (old === undefined) return
+    this.clients.delete(url)
+    clearInterval(old.heartbeat)
+    destroy(old.client)
   }
 
   /** Our own former session may still hold it, or whoever did just went: only another process that is there hosts elsewhere. */
@@ -53,8 +62,24 @@ export class HostLock {
 
   async release(): Promise<void> {
     this.released = true
-    await Promise.allSettled([...this.clients.values()].map((client) => client.end()))
+    const held = [...this.clients.values()]
     this.clients.clear()
+    for (const { heartbeat } of held) clearInterval(heartbeat)
+    await Promise.allSettled(held.map(({ client }) => client.end()))
+  }
+}
+
+/** Ends the session of a host whose last heartbeat is older than `ms` by the database's clock: it is frozen. True if there was one. */
+export async function endFrozenHolder(url: string, ms: number): Promise<boolean> {
+  const client = await connect(url, { name: 'suanpan standby' })
+  try {
+    const { rows } = await client.query(
+      `SELECT pg_terminate_backend(a.pid, 5000) ${holdersOf} AND a.query_start < clock_timestamp() - $1 * interval '1 ms'`,
+      [ms],
+    )
+    return rows.length > 0
+  } finally {
+    await client.end()
   }
 }
 

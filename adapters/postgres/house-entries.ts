@@ -34,17 +34,17 @@ export async function houseEntries(
   id: string,
   asset: string | undefined,
   query: EntriesQuery,
-  pools: readonly pg.Pool[],
+  shards: readonly { readonly pool: pg.Pool; readonly partitions: readonly number[] }[],
   assets: ReadonlyMap<string, Asset>,
 ): Promise<Page<EntryView> | undefined> {
   const cursor = query.after === undefined || query.after === '0' ? undefined : cursorFrom(query.after)
   const cells: Cells[] = []
   let code = asset
   let total = 0n
-  for (const pool of pools) {
+  for (const { pool, partitions } of shards) {
     const { rows } = await pool.query<{ key: string; asset: string; balance: string }>(
-      'SELECT key, asset, balance FROM suanpan.cell WHERE id = $1 ORDER BY asset',
-      [id],
+      'SELECT key, asset, balance FROM suanpan.cell WHERE id = $1 AND partition = ANY ($2::smallint[]) ORDER BY asset',
+      [id, partitions],
     )
     code ??= rows[0]?.asset
     const mine = rows.filter((row) => row.asset === code)

@@ -38,10 +38,12 @@ export class PostgresLedger implements Ledger {
 
   async takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]> {
     return await faulting(async () => {
-      const writer = await this.freshWriter()
+      // No former commit of ours can be under way for partitions that we have not hosted: those beside them go on undisturbed.
+      const joining = claim.kind === 'host' ? this.writer : undefined
+      const writer = joining ?? (await this.freshWriter())
       const heads = await within(commitMs, 'taking over', takeOverPartitions(writer, this.host, partitions, claim))
       const { rows } = await writer.query<{ segment: number }>(
-        'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL ORDER BY segment',
+        'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL AND moving IS NULL ORDER BY segment',
       )
       this.openSegments = rows.map(({ segment }) => segment)
       for (const { catalog } of heads) this.learn(catalog.changes)
@@ -49,7 +51,7 @@ export class PostgresLedger implements Ledger {
     })
   }
 
-  /** Every take-over begins with connections that no former commit can be under way on. */
+  /** Going on after trouble begins with connections that no former commit can be under way on. */
   private async freshWriter(): Promise<pg.Client> {
     this.drop()
     this.connections++

@@ -16,7 +16,7 @@ const tupleBytes = 2 + 4 + 2 + 4 + 16
  */
 export async function readPastIds(client: pg.Client, partitions: readonly number[], into: PastIds): Promise<void> {
   const open = await client.query<{ segment: number }>(
-    'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL ORDER BY segment',
+    'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL AND moving IS NULL ORDER BY segment',
   )
   const closed = await client.query<{ segment: number }>(
     'SELECT DISTINCT segment FROM suanpan.id_filter ORDER BY segment',

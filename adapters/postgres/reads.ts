@@ -20,7 +20,7 @@ import { formatMinor } from '../../core/money.ts'
 import { houseOwner } from '../../core/owner.ts'
 import type { Row } from '../../core/row.ts'
 import { answerTo, timeText } from '../../schemas/answer.ts'
-import { shownUrl } from './connect.ts'
+import { urlOptions } from './connect.ts'
 import { uuidText } from './copy.ts'
 import { entryView } from './entry-view.ts'
 import { faultOf } from './faults.ts'
@@ -29,6 +29,7 @@ import { pointsView } from './points-view.ts'
 import { rememberedFrom, rowFrom, type StoredRow } from './stored-rows.ts'
 
 export interface PostgresReadsOptions {
+  /** Both are looked at anew for each read: shards are added and partitions moved while the service runs. */
   readonly urls: readonly string[]
   readonly shardOf: readonly number[]
   readonly assets: () => ReadonlyMap<string, Asset>
@@ -57,21 +58,34 @@ interface StoredAccountView {
 
 export class PostgresReads implements Reads {
   private readonly options: PostgresReadsOptions
-  private readonly pools: pg.Pool[]
+  private readonly pools: pg.Pool[] = []
 
   constructor(options: PostgresReadsOptions) {
     this.options = options
-    this.pools = options.urls.map((connectionString) => {
-      const pool = new pg.Pool({
-        connectionString,
-        max: poolMax,
-        application_name: 'suanpan reads',
-        connectionTimeoutMillis: readMs,
-        query_timeout: readMs,
-        options: '-c TimeZone=UTC -c jit=off -c enable_seqscan=off',
-      })
-      pool.on('error', () => undefined)
-      return pool
+  }
+
+  private pool(shard: number): pg.Pool {
+    const known = this.pools[shard]
+    if (known !== undefined) return known
+    const url = this.options.urls[shard] ?? violated('every partition has a shard', { shard })
+    const pool = new pg.Pool({
+      ...urlOptions(url),
+      max: poolMax,
+      application_name: 'suanpan reads',
+      connectionTimeoutMillis: readMs,
+      query_timeout: readMs,
+      options: '-c TimeZone=UTC -c jit=off -c enable_seqscan=off',
+    })
+    pool.on('error', () => undefined)
+    this.pools[shard] = pool
+    return pool
+  }
+
+  /** Each shard with the partitions that it holds now: a shard that a partition was moved from, or is being moved to, holds rows of it too. */
+  private shards(): { readonly shard: number; readonly partitions: number[] }[] {
+    return this.options.urls.flatMap((_url, shard) => {
+      const partitions = this.options.shardOf.flatMap((of, partition) => (of === shard ? [partition] : []))
+      return partitions.length === 0 ? [] : [{ shard, partitions }]
     })
   }
 
@@ -89,13 +103,13 @@ export class PostgresReads implements Reads {
   /** The sum of the committed cells over all partitions. Without `asset` the one that it has, or the first by code. */
   private async houseAccount(id: string, asset: string | undefined): Promise<AccountView | undefined> {
     const answers = await Promise.all(
-      this.pools.map((_pool, shard) =>
+      this.shards().map(({ shard, partitions }) =>
         this.ask<StoredAccountView>(shard, {
           name: 'cells',
           text: `SELECT min(c.key) AS key, c.id, c.asset, 'credit' AS normal, 'open' AS status, 0 AS overdraft, 1 AS version, NULL AS metadata,
                         sum(c.seq)::bigint AS seq, sum(c.balance) AS balance, sum(c.held) AS held, ${nowMs} AS now_ms
-                   FROM suanpan.cell c WHERE c.id = $1 GROUP BY c.id, c.asset`,
-          values: [id],
+                   FROM suanpan.cell c WHERE c.id = $1 AND c.partition = ANY ($2::smallint[]) GROUP BY c.id, c.asset`,
+          values: [id, partitions],
         }),
       ),
     )
@@ -147,11 +161,12 @@ export class PostgresReads implements Reads {
   private async houseAccounts(query: { after: string | undefined; limit: number }): Promise<Page<AccountView>> {
     const [afterId = '', afterAsset = ''] = (query.after ?? '').split('|')
     const names = new Map<string, { id: string; asset: string }>()
-    for (const [shard] of this.pools.entries()) {
+    for (const { shard, partitions } of this.shards()) {
       const { rows } = await this.ask<{ id: string; asset: string }>(shard, {
         name: 'house_accounts',
-        text: 'SELECT DISTINCT id, asset FROM suanpan.cell WHERE (id, asset) > ($1, $2) ORDER BY id, asset LIMIT $3',
-        values: [afterId, afterAsset, query.limit + 1],
+        text: `SELECT DISTINCT id, asset FROM suanpan.cell WHERE (id, asset) > ($1, $2) AND partition = ANY ($4::smallint[])
+                ORDER BY id, asset LIMIT $3`,
+        values: [afterId, afterAsset, query.limit + 1, partitions],
       })
       for (const row of rows) names.set(`${row.id}|${row.asset}`, row)
     }
@@ -197,7 +212,8 @@ export class PostgresReads implements Reads {
 
   async entries(id: string, asset: string | undefined, query: EntriesQuery): Promise<Page<EntryView> | undefined> {
     if (isHouse(id)) {
-      return await houseEntries(id, asset, query, this.pools, this.options.assets())
+      const shards = this.shards().map(({ shard, partitions }) => ({ pool: this.pool(shard), partitions }))
+      return await houseEntries(id, asset, query, shards, this.options.assets())
     }
     const after = cursorNumber(query.after, query.order === 'asc' ? 0 : Number.MAX_SAFE_INTEGER)
     const shard = this.shardOfOwner(ownerOfAccount(id))
@@ -223,11 +239,12 @@ export class PostgresReads implements Reads {
 
   async heads(): Promise<readonly { partition: number; pseq: number; chain: string; at: string }[]> {
     const answers = await Promise.all(
-      this.pools.map((_pool, shard) =>
+      this.shards().map(({ shard, partitions }) =>
         this.ask<{ partition: number; pseq: string; chain: Buffer; at_ms: string }>(shard, {
           name: 'heads',
-          text: 'SELECT partition, pseq, chain, (extract(epoch FROM at) * 1000)::bigint AS at_ms FROM suanpan.partition',
-          values: [],
+          text: `SELECT partition, pseq, chain, (extract(epoch FROM at) * 1000)::bigint AS at_ms FROM suanpan.partition
+                  WHERE partition = ANY ($1::smallint[])`,
+          values: [partitions],
         }),
       ),
     )
@@ -243,7 +260,7 @@ export class PostgresReads implements Reads {
   }
 
   async ping(): Promise<void> {
-    await Promise.all(this.pools.map((_pool, shard) => this.ask(shard, { name: 'ping', text: 'SELECT 1', values: [] })))
+    await Promise.any(this.shards().map(({ shard }) => this.ask(shard, { name: 'ping', text: 'SELECT 1', values: [] })))
   }
 
   async close(): Promise<void> {
@@ -280,11 +297,8 @@ export class PostgresReads implements Reads {
   }
 
   private async ask<T extends pg.QueryResultRow>(shard: number, query: pg.QueryConfig): Promise<pg.QueryResult<T>> {
-    const pool = this.pools[shard]
-    if (pool === undefined)
-      return violated('every partition has a shard', { shard, url: shownUrl(this.options.urls[shard] ?? '') })
     try {
-      return await pool.query<T>(query)
+      return await this.pool(shard).query<T>(query)
     } catch (error) {
       throw faultOf(error)
     }

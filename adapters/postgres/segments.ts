@@ -37,20 +37,22 @@ export async function keepSegments(url: string, rowsMax: number, news: SegmentNe
 async function openIfFull(client: pg.Client, rowsMax: number): Promise<number> {
   const { rows } = await client.query<{ segment: number; grown: string }>(
     `SELECT s.segment, (SELECT sum(p.pseq) FROM suanpan.partition p) - s.first_row AS grown
-       FROM suanpan.segment s ORDER BY s.segment DESC LIMIT 1`,
+       FROM suanpan.segment s WHERE s.moving IS NULL ORDER BY s.segment DESC LIMIT 1`,
   )
   const [newest] = rows
   if (newest === undefined) return 1
   if (Number(newest.grown) < rowsMax) return newest.segment
-  await client.query(`CALL suanpan.open_segment(${newest.segment + 1})`)
-  return newest.segment + 1
+  const opened = await client.query<{ segment: number }>(
+    `SELECT suanpan.open_next_segment(${newest.segment}) AS segment`,
+  )
+  return opened.rows[0]?.segment ?? newest.segment
 }
 
 /** Open by the table, but every partition writes to a later one. */
 async function finishedSegments(client: pg.Client): Promise<number[]> {
   const { rows } = await client.query<{ segment: number }>(
     `SELECT segment FROM suanpan.segment
-      WHERE closed_at IS NULL AND segment < (SELECT min(p.segment) FROM suanpan.partition p) ORDER BY segment`,
+      WHERE closed_at IS NULL AND moving IS NULL AND segment < (SELECT min(p.segment) FROM suanpan.partition p) ORDER BY segment`,
   )
   return rows.map(({ segment }) => segment)
 }

@@ -29,7 +29,8 @@ export async function takeOverPartitions(
   partitions: readonly number[],
   claim: Claim,
 ): Promise<Head[]> {
-  // -1 matches any epoch: the process holds the hosting lock, so whoever hosted is gone or frozen.
+  // -1 matches any epoch: the process holds the hosting lock, so whoever hosted is gone or frozen. Epochs only rise: one below ours stands in a
+  // database that lost history, and nobody else has hosted there.
   const epochs = partitions.map((partition) => (claim.kind === 'host' ? -1 : (claim.epochs.get(partition) ?? 0)))
   await client.query(
     `SELECT pg_terminate_backend(b.pid, $4)
@@ -37,14 +38,14 @@ export async function takeOverPartitions(
       WHERE b.datname = current_database() AND b.pid <> pg_backend_pid() AND b.application_name <> $3
         AND b.application_name IN (
           SELECT p.host FROM suanpan.partition p JOIN unnest($1::smallint[], $2::bigint[]) AS w(partition, epoch) ON p.partition = w.partition
-           WHERE p.host <> '' AND (w.epoch = -1 OR p.epoch = w.epoch))`,
+           WHERE p.host <> '' AND p.moving_to IS NULL AND (w.epoch = -1 OR p.epoch <= w.epoch))`,
     [partitions, epochs, host, endBackendMs],
   )
   const { rows } = await client.query<StoredHead>(
     `UPDATE suanpan.partition p
-        SET epoch = p.epoch + 1, host = $3
+        SET epoch = greatest(p.epoch, w.epoch) + 1, host = $3
        FROM unnest($1::smallint[], $2::bigint[]) AS w(partition, epoch)
-      WHERE p.partition = w.partition AND (w.epoch = -1 OR p.epoch = w.epoch)
+      WHERE p.partition = w.partition AND p.moving_to IS NULL AND (w.epoch = -1 OR p.epoch <= w.epoch)
       RETURNING p.partition, p.epoch, p.generation, p.frame_high, p.frame_low, p.frame_index, p.attempt, p.pseq, p.accounts,
                 (extract(epoch FROM p.at) * 1000)::bigint AS at_ms, p.chain, p.segment`,
     [partitions, epochs, host],
@@ -52,7 +53,7 @@ export async function takeOverPartitions(
   if (claim.kind === 'host' && rows.length !== partitions.length) {
     throw new TerminalFault(
       'wrong_ledger',
-      `the shard knows ${rows.length} of the ${partitions.length} partitions to be hosted`,
+      `the shard has ${rows.length} of the ${partitions.length} partitions to be hosted, or one is being moved away`,
     )
   }
   const catalogs = await readCatalogs(client, partitions)

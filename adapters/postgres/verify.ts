@@ -2,11 +2,13 @@
 // chain over the stored bytes, the numbering, every balance, conservation, holds, details and that no id stands twice. Stops at the first
 // thing that is wrong.
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { journalColumns } from '../../schemas/journal-row.ts'
 import { segmentTable } from './commit.ts'
 import { connect, faulting } from './connect.ts'
+import { addedShards, readPlaces, shardUrls } from './placement.ts'
 import { Broken, type Finding, PartitionReplay } from './replay.ts'
 import { TupleFields, tuplesOf } from './tuple-stream.ts'
 
@@ -49,18 +51,27 @@ interface Progress {
 
 const commitsPerFetch = 2000
 
-export async function verifyLedger(urls: readonly string[]): Promise<VerifyReport> {
+/**
+ * `urls`: the shards as the server's environment names them; those that the catalog knows beside them are found. Partitions may be moved
+ * meanwhile: each is looked at where the catalog says that it is.
+ */
+export async function verifyLedger(given: readonly string[]): Promise<VerifyReport> {
   const progress: Progress = { commits: 0, rows: 0, transactions: 0, accounts: 0, openHolds: 0, heads: [] }
   let finding: Finding | undefined
-  for (const [shard, url] of urls.entries()) {
-    try {
-      await faulting(() => verifyShard(url, progress))
-    } catch (error) {
-      const broken = brokenOf(error)
-      if (broken === undefined) throw error
-      finding = { shard, ...broken.finding }
-      break
+  const shards = await faulting(() => snapshots(given))
+  try {
+    for (const { shard, rowsFrom, commitsFrom, partitions } of shards) {
+      try {
+        await faulting(() => verifyShard(rowsFrom, commitsFrom, partitions, progress))
+      } catch (error) {
+        const broken = brokenOf(error)
+        if (broken === undefined) throw error
+        finding = { shard, ...broken.finding }
+        break
+      }
     }
+  } finally {
+    await Promise.allSettled(shards.flatMap(({ rowsFrom, commitsFrom }) => [rowsFrom.end(), commitsFrom.end()]))
   }
   progress.heads.sort((a, b) => a.partition - b.partition)
   return { ok: finding === undefined, finding, partitions: progress.heads.length, ...progress }
@@ -71,26 +82,68 @@ const brokenOf = (error: unknown): Broken | undefined => {
   return error instanceof Error && error.cause instanceof Broken ? error.cause : undefined
 }
 
-async function verifyShard(url: string, progress: Progress): Promise<void> {
+interface ShardSnapshot {
+  readonly shard: number
+  /** Those that the catalog places here. */
+  readonly partitions: readonly number[]
+  readonly rowsFrom: pg.Client
+  readonly commitsFrom: pg.Client
+}
+
+/** One of each shard, in which every partition is whole on the shard where the catalog places it: none moved while they were taken. */
+async function snapshots(given: readonly string[]): Promise<ShardSnapshot[]> {
+  const catalog = await connect(given[0] ?? '', { name: 'suanpan verify' })
+  try {
+    for (;;) {
+      const places = await readPlaces(catalog)
+      const urls = shardUrls(given, await addedShards(catalog), places)
+      const taken: ShardSnapshot[] = []
+      try {
+        for (const [shard, url] of urls.entries()) {
+          const partitions = places.filter((place) => place.shard === shard).map(({ partition }) => partition)
+          taken.push({ shard, partitions, ...(await snapshotOf(url)) })
+        }
+      } catch (error) {
+        await endAll(taken)
+        throw error
+      }
+      if (isDeepStrictEqual(await readPlaces(catalog), places)) return taken
+      await endAll(taken)
+    }
+  } finally {
+    await catalog.end()
+  }
+}
+
+const endAll = async (taken: readonly ShardSnapshot[]): Promise<void> => {
+  await Promise.allSettled(taken.flatMap(({ rowsFrom, commitsFrom }) => [rowsFrom.end(), commitsFrom.end()]))
+}
+
+/** Two connections that see the same instant. */
+async function snapshotOf(url: string): Promise<Pick<ShardSnapshot, 'rowsFrom' | 'commitsFrom'>> {
   // Everything is read whole: a plan by index, one row after the other, would be right for a fresh table's missing statistics only.
   const rowsFrom = await connect(url, {
     name: 'suanpan verify',
     settings: { enable_nestloop: 'off', work_mem: '256MB', jit: 'off' },
   })
   const commitsFrom = await connect(url, { name: 'suanpan verify' })
-  try {
-    // Both connections see the same instant.
-    await rowsFrom.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
-    const snapshot = await rowsFrom.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
-    await commitsFrom.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
-    await commitsFrom.query(`SET TRANSACTION SNAPSHOT '${snapshot.rows[0]?.id ?? ''}'`)
-    await checkIds(rowsFrom)
-    const replays = await replayAll(rowsFrom, commitsFrom, progress)
-    await checkEnds(rowsFrom, replays, progress)
-    await checkDetails(rowsFrom)
-  } finally {
-    await Promise.allSettled([rowsFrom.end(), commitsFrom.end()])
-  }
+  await rowsFrom.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+  const snapshot = await rowsFrom.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
+  await commitsFrom.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+  await commitsFrom.query(`SET TRANSACTION SNAPSHOT '${snapshot.rows[0]?.id ?? ''}'`)
+  return { rowsFrom, commitsFrom }
+}
+
+async function verifyShard(
+  rowsFrom: pg.Client,
+  commitsFrom: pg.Client,
+  partitions: readonly number[],
+  progress: Progress,
+): Promise<void> {
+  await checkIds(rowsFrom, partitions)
+  const replays = await replayAll(rowsFrom, commitsFrom, partitions, progress)
+  await checkEnds(rowsFrom, replays, progress)
+  await checkDetails(rowsFrom, partitions)
 }
 
 // ---- journal and chain ----------------------------------------------------------------------------------------------------------
@@ -104,12 +157,17 @@ interface Chained {
 async function replayAll(
   rowsFrom: pg.Client,
   commitsFrom: pg.Client,
+  placed: readonly number[],
   progress: Progress,
 ): Promise<Map<number, Chained>> {
   const partitions = await rowsFrom.query<{ partition: number; origin: Buffer }>(
     `SELECT p.partition, sha256(convert_to('suanpan ' || l.id || ' ' || p.partition, 'UTF8')) AS origin
-       FROM suanpan.partition p, suanpan.ledger l ORDER BY p.partition`,
+       FROM suanpan.partition p, suanpan.ledger l WHERE p.partition = ANY ($1::smallint[]) ORDER BY p.partition`,
+    [placed],
   )
+  const missing = placed.find((partition) => !partitions.rows.some((row) => row.partition === partition))
+  if (missing !== undefined)
+    throw new Broken(missing, undefined, 'partition', 'the shard where the catalog places it does not hold it')
   const normals = await rowsFrom.query<{ key: string }>(`SELECT key FROM suanpan.account WHERE normal = 'debit'`)
   const debitNormal = new Set(normals.rows.map(({ key }) => BigInt(key)))
   const chained = new Map<number, Chained>(
@@ -118,7 +176,9 @@ async function replayAll(
       { replay: new PartitionReplay(partition, debitNormal), chain: origin },
     ]),
   )
-  const segments = await rowsFrom.query<{ segment: number }>('SELECT segment FROM suanpan.segment ORDER BY segment')
+  const segments = await rowsFrom.query<{ segment: number }>(
+    'SELECT segment FROM suanpan.segment WHERE moving IS NULL ORDER BY segment',
+  )
   for (const { segment } of segments.rows) await replaySegment(rowsFrom, commitsFrom, segment, chained, progress)
   return chained
 }
@@ -130,10 +190,11 @@ async function replaySegment(
   chained: ReadonlyMap<number, Chained>,
   progress: Progress,
 ): Promise<void> {
-  const commits = commitsOf(commitsFrom, segment)
+  const list = [...chained.keys()].join(',') || '-1'
+  const commits = commitsOf(commitsFrom, segment, list)
   const stream = rowsFrom.query(
     copyTo(
-      `COPY (SELECT ${journalColumns.join(', ')} FROM ${segmentTable(segment)} ORDER BY partition, pseq) TO STDOUT (FORMAT binary)`,
+      `COPY (SELECT ${journalColumns.join(', ')} FROM ${segmentTable(segment)} WHERE partition IN (${list}) ORDER BY partition, pseq) TO STDOUT (FORMAT binary)`,
     ),
   )
   let commit: StoredCommit | undefined
@@ -189,10 +250,14 @@ async function replaySegment(
   }
 }
 
-async function* commitsOf(client: pg.Client, segment: number): AsyncGenerator<StoredCommit, undefined> {
+async function* commitsOf(
+  client: pg.Client,
+  segment: number,
+  partitions: string,
+): AsyncGenerator<StoredCommit, undefined> {
   await client.query(
     `DECLARE commits NO SCROLL CURSOR FOR SELECT partition, first_pseq, last_pseq, chain FROM suanpan.commit
-      WHERE segment = ${segment} ORDER BY partition, first_pseq`,
+      WHERE segment = ${segment} AND partition IN (${partitions}) ORDER BY partition, first_pseq`,
   )
   for (;;) {
     const { rows } = await client.query<StoredCommit>(`FETCH ${commitsPerFetch} FROM commits`)
@@ -214,7 +279,9 @@ async function next(commits: AsyncGenerator<StoredCommit, undefined>): Promise<S
 async function checkEnds(client: pg.Client, chained: ReadonlyMap<number, Chained>, progress: Progress): Promise<void> {
   const heads = await client.query<StoredPartition>(
     `SELECT p.partition, p.pseq, p.chain, p.accounts, coalesce(c.version, 0) AS catalog
-       FROM suanpan.partition p LEFT JOIN suanpan.partition_catalog c ON c.partition = p.partition ORDER BY p.partition`,
+       FROM suanpan.partition p LEFT JOIN suanpan.partition_catalog c ON c.partition = p.partition
+      WHERE p.partition = ANY ($1::smallint[]) ORDER BY p.partition`,
+    [[...chained.keys()]],
   )
   for (const { partition, pseq, chain, accounts, catalog } of heads.rows) {
     const here = chained.get(partition)
@@ -270,8 +337,8 @@ async function checkAccounts(
       version: string
       seq: string
     }>(
-      'SELECT key, partition, id, asset, overdraft, version, seq FROM suanpan.account WHERE key > $1 ORDER BY key LIMIT 10000',
-      [after],
+      'SELECT key, partition, id, asset, overdraft, version, seq FROM suanpan.account WHERE key > $1 AND partition = ANY ($2::smallint[]) ORDER BY key LIMIT 10000',
+      [after, [...chained.keys()]],
     )
     if (rows.length === 0) return count
     for (const row of rows) {
@@ -313,7 +380,9 @@ async function checkCells(
     balance: string
     held: string
     seq: string
-  }>('SELECT key, partition, id, asset, balance, held, seq FROM suanpan.cell')
+  }>('SELECT key, partition, id, asset, balance, held, seq FROM suanpan.cell WHERE partition = ANY ($1::smallint[])', [
+    [...chained.keys()],
+  ])
   for (const row of rows) {
     const replay = chained.get(row.partition)?.replay
     const cell = replay?.accounts.get(BigInt(row.key))
@@ -339,7 +408,9 @@ async function checkHolds(client: pg.Client, chained: ReadonlyMap<number, Chaine
     id: string
     key: string
     remaining: string
-  }>('SELECT id_key, partition, id, key, remaining FROM suanpan.hold')
+  }>('SELECT id_key, partition, id, key, remaining FROM suanpan.hold WHERE partition = ANY ($1::smallint[])', [
+    [...chained.keys()],
+  ])
   const stored = new Map<number, number>()
   for (const row of rows) {
     const replay = chained.get(row.partition)?.replay
@@ -362,19 +433,23 @@ async function checkHolds(client: pg.Client, chained: ReadonlyMap<number, Chaine
 }
 
 /** P2: within a segment the unique index sees to it; across segments nothing but the engine does, so it is counted here. */
-async function checkIds(client: pg.Client): Promise<void> {
+async function checkIds(client: pg.Client, partitions: readonly number[]): Promise<void> {
   const { rows } = await client.query<{ partition: number; id: string }>(
-    `SELECT min(partition) AS partition, min(id) AS id FROM suanpan.journal WHERE leg = 0 GROUP BY id_key HAVING count(*) > 1 LIMIT 1`,
+    `SELECT min(partition) AS partition, min(id) AS id FROM suanpan.journal
+      WHERE leg = 0 AND partition = ANY ($1::smallint[]) GROUP BY id_key HAVING count(*) > 1 LIMIT 1`,
+    [partitions],
   )
   const [twice] = rows
   if (twice !== undefined)
     throw new Broken(twice.partition, undefined, 'once', `transaction ${twice.id} stands twice in the journal`)
 }
 
-async function checkDetails(client: pg.Client): Promise<void> {
+async function checkDetails(client: pg.Client, partitions: readonly number[]): Promise<void> {
   const { rows } = await client.query<{ partition: number; pseq: string }>(
     `SELECT d.partition, d.pseq FROM suanpan.detail d LEFT JOIN suanpan.journal j ON j.partition = d.partition AND j.pseq = d.pseq
-      WHERE j.detail_hash IS DISTINCT FROM sha256(d.salt || convert_to(d.body, 'UTF8')) LIMIT 1`,
+      WHERE d.partition = ANY ($1::smallint[])
+        AND j.detail_hash IS DISTINCT FROM sha256(d.salt || convert_to(d.body, 'UTF8')) LIMIT 1`,
+    [partitions],
   )
   const [wrong] = rows
   if (wrong !== undefined) {

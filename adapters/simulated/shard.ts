@@ -98,8 +98,10 @@ export class SimulatedShard {
     for (const partition of partitions) {
       const head = this.heads.get(partition)
       if (head === undefined) throw new RetryableFault('wrong_ledger', `no partition ${partition}`)
-      if (claim.kind === 'resume' && claim.epochs.get(partition) !== head.epoch) continue
-      const next = { ...head, epoch: head.epoch + 1, host }
+      // Epochs only rise: one below the claimed one stands in a database that lost history.
+      const claimed = claim.kind === 'resume' ? (claim.epochs.get(partition) ?? 0) : -1
+      if (claim.kind === 'resume' && claimed < head.epoch) continue
+      const next = { ...head, epoch: Math.max(head.epoch, claimed) + 1, host }
       this.heads.set(partition, next)
       heads.push(next)
     }

@@ -26,6 +26,10 @@ const commands: { readonly [name: string]: { readonly says: string; readonly loa
     load: async () => (await import('./commands/account.ts')).account,
   },
   tx: { says: 'show a transaction', load: async () => (await import('./commands/tx.ts')).tx },
+  shards: {
+    says: 'show the shards, add one, move partitions',
+    load: async () => (await import('./commands/shards.ts')).shards,
+  },
   verify: {
     says: 'recompute the ledger from its journal',
     load: async () => (await import('./commands/verify.ts')).verify,

@@ -109,13 +109,14 @@ export class SimulatedProcess {
             this.simulation.trace.note(party.name, `quarantine of ${id}`)
             this.taps.quarantined?.(partition, id)
           },
+          historyLost: () => undefined,
           lost: (partitions) => this.dethrone(`lost ${partitions.join(' ')}`),
           log: (level, message, fields) => {
             if (level !== 'info') this.simulation.trace.note(party.name, `${message} ${JSON.stringify(fields)}`)
           },
         },
       },
-      { workers: options.workers, shardOf: options.shardOf, watchdogMs: options.watchdogMs },
+      { workers: options.workers, shardOf: [...options.shardOf], watchdogMs: options.watchdogMs },
     )
     this.mailbox = mailbox
     this.intake = intake
@@ -218,6 +219,7 @@ export class SimulatedProcess {
         clock: party.clock,
         timers: party.timers,
         random,
+        addShard: () => undefined,
         ledger: (shard) => {
           const ledger = databases[shard]?.connect(party, `${party.name}/${++ledgers}`)
           if (ledger === undefined) throw new Error(`there is no shard ${shard}`)
