@@ -11,11 +11,6 @@ import { partitionOfCommand } from './route.ts'
 
 export interface IntakeOptions {
   readonly partitions: number
-  /**
-   * The mailbox's generation when this process opened it, higher than in any process before: frames of a former one may still lie there, and
-   * whoever decides them answers under their tickets, which must not be ours.
-   */
-  readonly generation: number
   /** A command unanswered for so long is answered `outcome_unknown`; it may still be decided. */
   readonly deadlineMs: number
 }
@@ -23,9 +18,6 @@ export interface IntakeOptions {
 const sweepMs = 50
 
 type Cause = 'shard' | 'mailbox'
-
-/** Both stay exact numbers for two million generations. */
-const ticketsPerGeneration = 2 ** 32
 
 export class Intake {
   private readonly options: IntakeOptions
@@ -35,13 +27,12 @@ export class Intake {
   /** By ticket, oldest first. */
   private readonly pending = new Map<number, Pending>()
   private readonly down: Readonly<Record<Cause, Map<number, string>>> = { shard: new Map(), mailbox: new Map() }
-  private tickets: number
+  private tickets = 0
   private accepting = false
   private cancelSweep: () => void
 
   constructor(options: IntakeOptions, mailbox: MailboxWriter, clock: Clock, timers: Timers) {
     this.options = options
-    this.tickets = options.generation * ticketsPerGeneration
     this.clock = clock
     this.timers = timers
     this.outbox = new Outbox(mailbox, timers, this.pending, (pending) =>

@@ -1,6 +1,8 @@
 // Runs the engine in this process, without HTTP: batches of commands in, durable answers out.
 import { type RunningEngine, startEngine } from '../api/compose.ts'
 import type { Command } from '../core/command.ts'
+import { debits, opening } from './load/commands.ts'
+import type { Picker } from './zipf.ts'
 
 export interface EngineRun {
   readonly engine: RunningEngine
@@ -8,18 +10,41 @@ export interface EngineRun {
   round(count: number, hot: boolean): Promise<number>
   /** So many debits at a time, each lot when the one before is durable: as few to a commit as single HTTP requests make them. */
   small(commands: number, lots: number): Promise<void>
+  /** Posts these, all of which must be answered 201. */
+  post(commands: readonly Command[]): Promise<Posted>
   /** Commits and commands since the last call. */
   batches(): { commits: number; commands: number }
   close(): Promise<void>
 }
 
-/** Opens `accounts` accounts that can be debited for ever, and debits one of them once, so that all is resident. */
-export async function startEngineRun(options: {
-  url: string
-  accounts: number
-  workers: number
-  partitions: number
-}): Promise<EngineRun> {
+export interface Posted {
+  /** Until the engine had taken the last command (it takes them in batches of `batchCommands`, two of which may be under way). */
+  readonly acceptedMs: number
+  /** Until the last durable answer. */
+  readonly durableMs: number
+  readonly batchCommands: number
+}
+
+export interface EngineRunOptions {
+  readonly url: string
+  readonly accounts: number
+  readonly workers: number
+  readonly partitions: number
+  /** The accounts stand in the ledger already. */
+  readonly opened?: boolean
+  readonly redisUrl?: string | undefined
+  /** Accounts that may stay in memory, where that is more than a million and `accounts`. */
+  readonly residents?: number
+  /** A module to run in the worker thread, see `memory-probe.ts`. */
+  readonly probe?: string
+}
+
+/** What a job that posts a file would have under way. */
+const batchCommands = 10_000
+const batchesUnderWay = 2
+
+/** Opens `accounts` accounts that can be debited for ever. */
+export async function startEngineRun(options: EngineRunOptions): Promise<EngineRun> {
   let commits = 0
   let commands = 0
   let runs = 0
@@ -30,7 +55,9 @@ export async function startEngineRun(options: {
     deadlineMs: 60_000,
     houseAutoOpen: true,
     segmentRowsMax: 8_000_000,
-    residentAccountsMax: 1_000_000,
+    residentAccountsMax: Math.max(1_000_000, options.accounts, options.residents ?? 0),
+    sabotage: options.probe,
+    ...(options.redisUrl !== undefined && { redisUrl: options.redisUrl }),
     log: (level, message, fields) => {
       if (level !== 'info') process.stderr.write(`${level} ${message} ${JSON.stringify(fields)}\n`)
     },
@@ -39,22 +66,15 @@ export async function startEngineRun(options: {
       commands += stats.commands
     },
   })
-  const opened = await engine.postAll(
-    Array.from({ length: options.accounts }, (_, i) => ({
-      type: 'open',
-      id: `!open-${i}`,
-      account: `cust-${i}:cash`,
-      asset: 'CNY',
-      overdraft: '1000000000',
-      normal: 'credit',
-    })),
-  )
-  mustBe(201, opened)
+  if (options.opened !== true) {
+    mustBe(201, await engine.postAll(Array.from({ length: options.accounts }, (_, n) => opening(n))))
+  }
+  const anyAccount: Picker = () => Math.floor(Math.random() * options.accounts)
   return {
     engine,
     round: async (count, hot) => {
       runs++
-      const batch = debits(count, options.accounts, `r${runs}`, hot)
+      const batch = debits(hot ? () => 0 : anyAccount)(`r${runs}`, count)
       const started = performance.now()
       const answers = await engine.postAll(batch)
       const ms = performance.now() - started
@@ -64,9 +84,10 @@ export async function startEngineRun(options: {
     small: async (count, lots) => {
       for (let i = 0; i < lots; i++) {
         runs++
-        mustBe(201, await engine.postAll(debits(count, options.accounts, `s${runs}`, false)))
+        mustBe(201, await engine.postAll(debits(anyAccount)(`s${runs}`, count)))
       }
     },
+    post: (all) => postInBatches(engine, all),
     batches: () => {
       const seen = { commits, commands }
       commits = 0
@@ -77,14 +98,18 @@ export async function startEngineRun(options: {
   }
 }
 
-function debits(count: number, accounts: number, name: string, hot: boolean): Command[] {
-  return Array.from({ length: count }, (_, i) => ({
-    type: 'debit',
-    id: `${name}-${i}`,
-    account: `cust-${hot ? 0 : Math.floor(Math.random() * accounts)}:cash`,
-    amount: '0.01',
-    to: 'house:settlement:default',
-  }))
+async function postInBatches(engine: RunningEngine, commands: readonly Command[]): Promise<Posted> {
+  const underWay: Promise<void>[] = []
+  const started = performance.now()
+  let acceptedMs = 0
+  for (let at = 0; at < commands.length; at += batchCommands) {
+    if (underWay.length === batchesUnderWay) await underWay.shift()
+    const answers = engine.postAll(commands.slice(at, at + batchCommands))
+    underWay.push(answers.then((given) => mustBe(201, given)))
+    acceptedMs = performance.now() - started
+  }
+  await Promise.all(underWay)
+  return { acceptedMs, durableMs: performance.now() - started, batchCommands }
 }
 
 /** A run with a wrong answer has no number. */

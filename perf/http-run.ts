@@ -9,7 +9,10 @@ import autocannon from 'autocannon'
 
 export interface BenchServer {
   readonly url: string
+  readonly pid: number
   stop(): Promise<void>
+  /** SIGKILL; resolves when it is gone. */
+  kill9(): Promise<void>
 }
 
 /** `entry` prints a line with its URL when it is up. Runs the emitted copy where this file is one. */
@@ -17,16 +20,24 @@ export async function startServer(
   entry: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  nodeArgs: readonly string[] = [],
 ): Promise<BenchServer> {
   const file = fileURLToPath(new URL(entry, import.meta.url))
   const source = existsSync(file) ? file : file.replace(/\.js$/, '.ts')
   const loader = source.endsWith('.ts') ? ['--import', 'tsx'] : []
   // As `npm start` does; the yardstick gets the same.
-  const child: ChildProcess = spawn(process.execPath, ['--max-semi-space-size=64', ...loader, source, ...args], {
-    env: { ...process.env, PORT: '0', LOG_LEVEL: 'error', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    ['--max-semi-space-size=64', ...nodeArgs, ...loader, source, ...args],
+    {
+      env: { ...process.env, PORT: '0', LOG_LEVEL: 'error', ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const exited = once(child, 'exit')
+  const endWithUs = (): boolean => child.kill('SIGKILL')
+  process.once('exit', endWithUs)
+  void exited.then(() => process.removeListener('exit', endWithUs))
   let output = ''
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -38,8 +49,13 @@ export async function startServer(
   })
   return {
     url,
+    pid: child.pid ?? 0,
     stop: async () => {
       child.kill('SIGTERM')
+      await exited
+    },
+    kill9: async () => {
+      child.kill('SIGKILL')
       await exited
     },
   }
@@ -51,16 +67,21 @@ export interface LoadResult {
   readonly not201: number
 }
 
-/** Closed loop: each connection sends its next debit when the last is answered. */
+/**
+ * Closed loop: each connection sends its next debit when the last is answered. At the end of its seconds autocannon breaks off what is under
+ * way; with `amount` it ends when so many are answered, and nothing is left open.
+ */
 export async function load(
   url: string,
-  options: { connections: number; seconds: number; accounts: number; name: string },
+  options: { connections: number; seconds: number; accounts: number; name: string; amount?: number },
 ): Promise<LoadResult> {
   let n = 0
+  const started = performance.now()
   const result = await autocannon({
     url: `${url}/v1/transactions`,
     connections: options.connections,
     duration: options.seconds,
+    ...(options.amount !== undefined && { amount: options.amount }),
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     requests: [
@@ -74,7 +95,8 @@ export async function load(
     ],
   })
   const created = result.statusCodeStats?.['201']?.count ?? 0
-  return { perSec: created / result.duration, requests: result.requests.total, not201: result.requests.total - created }
+  const seconds = options.amount === undefined ? result.duration : (performance.now() - started) / 1000
+  return { perSec: created / seconds, requests: result.requests.total, not201: result.requests.total - created }
 }
 
 const body = (id: string, account: number): string =>

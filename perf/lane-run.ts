@@ -10,7 +10,7 @@ import { calendarOf } from '../core/business-date.ts'
 import { ownerOfAccount } from '../core/identity.ts'
 import { accountKey } from '../core/partition.ts'
 import { encodeFrame, type Stamped } from '../schemas/frame.ts'
-import { median } from './environment.ts'
+import { median } from './statistics.ts'
 
 const partitions = 8
 const accounts = 100_000

@@ -1,8 +1,8 @@
 // How the number of partitions changes the rates: what the default was chosen by.
 import { startBenchDatabase } from './database.ts'
 import { startEngineRun } from './engine-run.ts'
-import { median } from './environment.ts'
 import { load, startServer } from './http-run.ts'
+import { median } from './statistics.ts'
 
 const counts = [8, 16, 64]
 const accounts = 100_000

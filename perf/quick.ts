@@ -6,9 +6,10 @@ import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { defaultPartitions } from '../api/compose.ts'
 import { startBenchDatabase } from './database.ts'
 import { startEngineRun } from './engine-run.ts'
-import { machine, median } from './environment.ts'
+import { machine } from './environment.ts'
 import { idleLatency, load, startServer } from './http-run.ts'
 import { rawCopy, referenceCopy, writtenRows } from './limits.ts'
+import { median } from './statistics.ts'
 
 const accounts = 100_000
 const rounds = 3
