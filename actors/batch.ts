@@ -392,6 +392,7 @@ const simpleKinds: ReadonlySet<RowKind> = new Set<RowKind>([
   'points.earn',
   'points.redeem',
   'coupon.issue',
+  'coupon.claim',
   'stock',
 ])
 const holdEndings: ReadonlySet<RowKind> = new Set<RowKind>(['capture', 'release', 'expire'])

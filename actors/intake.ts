@@ -2,7 +2,7 @@
 // mailbox, and there again, is the outbox's. Lives in the main thread.
 import type { Command } from '../core/command.ts'
 import { nonHouseOwnersOf } from '../core/owner.ts'
-import { type Answer, instanceOf } from '../schemas/answer.ts'
+import { type Answer, instanceOf, stockElsewhere } from '../schemas/answer.ts'
 import { type ProblemCode, problemBody, problems } from '../schemas/problem.ts'
 import { Outbox, type Pending } from './outbox.ts'
 import type { Clock, MailboxWriter, Timers } from './ports.ts'
@@ -29,6 +29,8 @@ export class Intake {
   private readonly down: Readonly<Record<Cause, Map<number, string>>> = { shard: new Map(), mailbox: new Map() }
   private tickets = 0
   private accepting = false
+  /** Called with each claim for which its partition has no stock: to be parked, then sent again or given up. */
+  onStockElsewhere: (pending: Pending) => void = (pending) => this.giveUp(pending, 'No other partition can be asked.')
   private cancelSweep: () => void
 
   constructor(options: IntakeOptions, mailbox: MailboxWriter, clock: Clock, timers: Timers) {
@@ -100,9 +102,26 @@ export class Intake {
       const ticket = tickets[i] ?? 0
       const pending = this.pending.get(ticket)
       if (pending === undefined) continue
+      if (https[i] === stockElsewhere) {
+        pending.frame = undefined
+        this.onStockElsewhere(pending)
+        continue
+      }
       this.pending.delete(ticket)
       pending.reply({ http: https[i] ?? 500, replayed: replayed[i] === 1, body: texts[i] ?? '' })
     }
+  }
+
+  /** Sends a parked claim again; one whose deadline has passed is forgotten. */
+  resend(pending: Pending): void {
+    if (!this.pending.has(pending.ticket)) return
+    pending.sent = true
+    this.outbox.add(pending)
+  }
+
+  /** A parked claim could not be decided; nothing of it was recorded. */
+  giveUp({ ticket, command }: Pending, detail: string): void {
+    this.answer(ticket, problemAnswer('shard_unavailable', command, detail))
   }
 
   private answer(ticket: number, answer: Answer): void {

@@ -91,6 +91,7 @@ export function collectNeeds(hosted: Hosted, received: Received, batch: number, 
     default:
       for (const id of accountIdsOf(command)) needAccount(hosted, id, batch, absent, needs)
       needLots(hosted, lotsOwnerOf(command), batch, needs)
+      if (received.refKey !== undefined) needReferred(hosted, received.refKey, batch, absent, needs)
   }
 }
 

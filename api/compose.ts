@@ -7,6 +7,7 @@ import { isFault } from '../actors/faults.ts'
 import { Intake } from '../actors/intake.ts'
 import type { CommitStats } from '../actors/lane.ts'
 import type { Reads } from '../actors/reads.ts'
+import { StockKeeper } from '../actors/stock-keeper.ts'
 import { Supervisor } from '../actors/supervisor.ts'
 import { PiscinaThreads } from '../adapters/piscina/threads.ts'
 import { highestGeneration, type LedgerInfo, openLedger } from '../adapters/postgres/catalog.ts'
@@ -22,8 +23,9 @@ import { keepSegments } from '../adapters/postgres/segments.ts'
 import type { RedisMailbox, RedisMailboxLimits } from '../adapters/redis/mailbox.ts'
 import { systemClock, systemTimers } from '../adapters/system/system.ts'
 import { calendarOf, dateText } from '../core/business-date.ts'
-import { assetsOfChange } from '../core/catalog.ts'
+import { assetsOfChange, couponAsset } from '../core/catalog.ts'
 import type { Command } from '../core/command.ts'
+import { couponAccounts } from '../core/house.ts'
 import type { Answer } from '../schemas/answer.ts'
 import { type Control, type ControlHost, carryOut, settleMoves } from './control.ts'
 import { type MailboxNews, type OpenedMailbox, openMailbox } from './mailbox.ts'
@@ -261,6 +263,20 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     info.catalog,
   )
   keeper.start()
+  const stock = new StockKeeper(
+    {
+      submit: (command, reply) => intake.submit(command, reply, true),
+      moving: async (campaign) => {
+        const moving = await reads.account(couponAccounts(campaign).moving, couponAsset(campaign).code)
+        return Number(moving?.balance ?? 0)
+      },
+      resend: (claim) => intake.resend(claim),
+      giveUp: (claim, detail) => intake.giveUp(claim, detail),
+    },
+    info.partitions,
+    randomUUID().slice(0, 8),
+  )
+  intake.onStockElsewhere = (claim) => stock.park(claim)
 
   const keepShard = (shard: number, url: string): void => {
     background.every(everyMs.segments, () =>

@@ -45,7 +45,8 @@ function rememberLink(state: PartitionState, row: Row): void {
   if (link === undefined) return
   const target = state.remembered.get(link)
   if (target !== undefined) target.links.push(row)
-  else if (row.kind === 'tombstone') state.remembered.set(link, { decided: undefined, links: [row], lastUsed: 0 })
+  else if (row.kind === 'tombstone' || row.kind === 'coupon.redeem')
+    state.remembered.set(link, { decided: undefined, links: [row], lastUsed: 0 })
 }
 
 function applyRow(state: PartitionState, decided: Decided, row: Row): void {
@@ -60,6 +61,9 @@ function applyRow(state: PartitionState, decided: Decided, row: Row): void {
     case 'points.redeem':
     case 'points.expire':
     case 'coupon.issue':
+    case 'coupon.claim':
+    case 'coupon.redeem':
+    case 'coupon.return':
     case 'stock':
       applyPosted(state, decided, row)
       return
@@ -96,7 +100,7 @@ function applyCatalog(state: PartitionState, { command }: Decided): void {
 
 /** What only a partition's own bookkeeping may lower stays at zero or above; and new stock may be claimed. */
 function stockMoved(state: PartitionState, { kind, from, to }: Row): void {
-  if (kind !== 'coupon.issue' && kind !== 'stock') return
+  if (kind !== 'coupon.issue' && kind !== 'coupon.claim' && kind !== 'stock') return
   for (const ref of [from, to]) {
     const campaign = ref === undefined ? undefined : campaignOfStock(ref.id)
     if (ref === undefined || campaign === undefined) continue

@@ -33,6 +33,7 @@ export const refusalNumbers = {
   order_not_balanced: 29,
   // 30 to 39 are left to transactions between partitions.
   points_expired: 40,
+  campaign_not_found: 41,
 } as const
 
 export type Refusal = keyof typeof refusalNumbers

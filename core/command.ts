@@ -88,6 +88,24 @@ export interface RedeemPoints extends Given {
   readonly owner: string
   readonly amount: string
 }
+interface OfCoupon extends Given {
+  readonly owner: string
+  readonly campaign: string
+  /** The merchant's own name of what it is for; a return names that of the redemption. */
+  readonly order?: string | undefined
+}
+/** Moves one coupon from the campaign's stock to the owner. */
+export interface ClaimCoupon extends OfCoupon {
+  readonly type: 'coupon.claim'
+}
+/** Burns one coupon of the owner, the one that expires first. */
+export interface RedeemCoupon extends OfCoupon {
+  readonly type: 'coupon.redeem'
+}
+/** Takes a redemption back. */
+export interface ReturnCoupon extends OfCoupon {
+  readonly type: 'coupon.return'
+}
 /** Burns what is left in the owner's lots of all programs whose day is over; the id begins with `!`. */
 export interface ExpirePoints {
   readonly type: 'points.expire'
@@ -150,6 +168,9 @@ export type TransactionCommand =
   | Postings
   | EarnPoints
   | RedeemPoints
+  | ClaimCoupon
+  | RedeemCoupon
+  | ReturnCoupon
 export type TransactionType = TransactionCommand['type']
 /** What goes to a partition, whoever the owner is. */
 export type PartitionCommand = ChangeCatalog | MoveStock

@@ -6,6 +6,7 @@ import { accountCases } from './testing/account-cases.ts'
 import type { Case } from './testing/case.ts'
 import { catalogCases } from './testing/catalog-cases.ts'
 import { change, debit, hold, open } from './testing/commands.ts'
+import { couponCases } from './testing/coupon-cases.ts'
 import { holdCases } from './testing/hold-cases.ts'
 import { figuresOf, outcomeOf, snapshot, startMs, TestLedger } from './testing/ledger.ts'
 import { pointsCases } from './testing/points-cases.ts'
@@ -19,6 +20,7 @@ const all: readonly Case[] = [
   ...accountCases,
   ...pointsCases,
   ...catalogCases,
+  ...couponCases,
 ]
 
 describe('decide', () => {
@@ -58,11 +60,6 @@ const notYet: readonly Refusal[] = [
   'internal_error',
   'credit_line_exceeded',
   'loan_already_disbursed',
-  'coupon_exhausted',
-  'coupon_limit_reached',
-  'coupon_not_started',
-  'coupon_expired',
-  'coupon_not_held',
   'coupon_minimum_not_met',
   'order_not_balanced',
 ]

@@ -6,6 +6,7 @@
 //   1  the id was decided before          the first answer again, or a conflict
 //   2  account_not_found                  an account that neither exists nor may open by itself; only house accounts and no known
 //                                         asset given: asset_mismatch, because no cell is named
+//      campaign_not_found                coupons: of a campaign that this partition does not know
 //   3  account_closed                     nothing enters, leaves, or is captured, released or refunded
 //   4  account_frozen                     of a side whose available amount the transfer lowers; captures pass
 //   5  asset_mismatch                     the two accounts, then the given asset
@@ -19,6 +20,9 @@
 //                                         original_not_found (of another account), original_not_refundable (part of postings),
 //                                         refund_exceeds_original, then 3, 4, 9 and 10 for each transfer that goes back
 //        points.earn                      points_expired (the last day is over)
+//        coupon.claim                     coupon_not_started, coupon_expired (of the claim window), coupon_limit_reached, coupon_exhausted
+//        coupon.redeem                    coupon_not_held, coupon_not_started, coupon_expired
+//        coupon.return                    original_not_found (no redemption for the order), original_not_refundable (policy burn)
 //        change                           (version_mismatch stands before 3) account_not_empty
 //   9  insufficient_funds                 P3, of the side whose available amount the transfer lowers; never of the house
 //      points_insufficient                the same over the lots whose day is not over, frozen and closed ones left out
@@ -26,6 +30,7 @@
 import { firstDifference } from './compare.ts'
 import { decideChange, decideOpen } from './decide-account.ts'
 import { decideCatalog, decideStock } from './decide-catalog.ts'
+import { decideClaim, decideRedeemCoupon, decideReturnCoupon } from './decide-coupon.ts'
 import { decideCapture, decideHold, decideRelease } from './decide-hold.ts'
 import { decideEarn, decideExpirePoints, decideRedeem } from './decide-points.ts'
 import { decideRefund } from './decide-refund.ts'
@@ -69,6 +74,12 @@ export function decide(state: Readonly<PartitionState>, received: Received, at: 
       return decideRedeem(state, received, at, command)
     case 'points.expire':
       return decideExpirePoints(state, received, at, command)
+    case 'coupon.claim':
+      return decideClaim(state, received, at, command)
+    case 'coupon.redeem':
+      return decideRedeemCoupon(state, received, at, command)
+    case 'coupon.return':
+      return decideReturnCoupon(state, received, at, command)
     case 'catalog':
       return decideCatalog(state, received, at, command)
     case 'stock':

@@ -21,6 +21,8 @@ export type Decision =
   | { readonly kind: 'version_mismatch'; readonly account: Account }
   /** A change of the catalog that is not the next one here: the version at which the partition stands. Nothing is stored. */
   | { readonly kind: 'catalog_at'; readonly version: number }
+  /** `coupon.claim` where this partition's stock is used up: to be asked again when the other partitions were looked at. Nothing is stored. */
+  | { readonly kind: 'stock_elsewhere' }
   /** `expire`: the work was done by `dueExpiries` before. Nothing is stored. */
   | { readonly kind: 'nothing' }
 

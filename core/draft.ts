@@ -73,10 +73,10 @@ export class Draft {
   }
 
   /** `transfer` between accounts that a row of the journal names. */
-  giveBack(row: Row, link: IdKey): Refusal | undefined {
+  giveBack(row: Row, link: IdKey, kind: 'refund' | 'coupon.return' = 'refund'): Refusal | undefined {
     const { from, to } = row
     if (from === undefined || to === undefined) violated('transfer_has_two_sides', { kind: row.kind })
-    return this.move('refund', { from: this.existing(to), to: this.existing(from) }, undefined, row.amount, link)
+    return this.move(kind, { from: this.existing(to), to: this.existing(from) }, undefined, row.amount, link)
   }
 
   /** All rows: openings first. `last` is numbered behind them. */

@@ -35,6 +35,9 @@ export function dueExpiries(state: Readonly<PartitionState>, received: Received,
       return onAccounts(state, accountsOfId(state, earnedLotId(command)), at)
     case 'points.redeem':
     case 'points.expire':
+    case 'coupon.claim':
+    case 'coupon.redeem':
+    case 'coupon.return':
       return onLots(state, command.owner, at)
     case 'capture':
     case 'release':

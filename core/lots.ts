@@ -69,6 +69,9 @@ export function lastDayOf(text: string): number | undefined {
   return daysOfDate(`${text}-31`) ?? daysOfDate(`${text}-30`) ?? daysOfDate(`${text}-29`) ?? daysOfDate(`${text}-28`)
 }
 
+/** Counts the coupons of a campaign that an owner has claimed: the quota. */
+export const quotaId = (owner: string, campaign: string): string => `${owner}:quota:${campaign}`
+
 interface OwnerLots {
   /** Sorted by the last day, then by name: what is redeemed first comes first. */
   readonly lots: Lot[]

@@ -2,7 +2,7 @@
 import type { Command, Postings } from './command.ts'
 import { couponAccounts, pointsAccounts } from './house.ts'
 import { isHouse, ownerOfAccount } from './identity.ts'
-import { earnedLotId } from './lots.ts'
+import { earnedLotId, quotaId } from './lots.ts'
 
 /** Owner of commands that name house accounts only. */
 export const houseOwner = 'house'
@@ -26,6 +26,9 @@ export function ownerOfCommand(command: Command): string {
     case 'points.earn':
     case 'points.redeem':
     case 'points.expire':
+    case 'coupon.claim':
+    case 'coupon.redeem':
+    case 'coupon.return':
       return command.owner
     case 'catalog':
     case 'stock':
@@ -53,13 +56,16 @@ export function lotsOwnerOf(command: Command): string | undefined {
   switch (command.type) {
     case 'points.redeem':
     case 'points.expire':
+    case 'coupon.claim':
+    case 'coupon.redeem':
+    case 'coupon.return':
       return command.owner
     default:
       return undefined
   }
 }
 
-/** The id of another transaction of its owner that a command refers to: that of the hold, or of the original. */
+/** The id of another transaction of its owner that a command refers to: that of the hold, of the original, or a name that others link to. */
 export function referredIdOf(command: Command): string | undefined {
   switch (command.type) {
     case 'capture':
@@ -67,6 +73,10 @@ export function referredIdOf(command: Command): string | undefined {
       return command.hold
     case 'refund':
       return command.of
+    // Redemptions for one order have no transaction of their own that a return could name: they are found by this name, which they link to.
+    case 'coupon.redeem':
+    case 'coupon.return':
+      return `!coupon:${command.campaign}:${command.order ?? ''}`
     default:
       return undefined
   }
@@ -90,6 +100,13 @@ export function accountIdsOf(command: Command): readonly string[] {
       return [pointsAccounts.redeemed]
     case 'points.expire':
       return [pointsAccounts.expired]
+    case 'coupon.claim': {
+      const { stock, claimed } = couponAccounts(command.campaign)
+      return [stock, claimed, quotaId(command.owner, command.campaign)]
+    }
+    case 'coupon.redeem':
+    case 'coupon.return':
+      return [couponAccounts(command.campaign).redeemed]
     case 'catalog': {
       if (command.kind !== 'campaign') return []
       const { issued, stock } = couponAccounts(command.code)

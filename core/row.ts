@@ -30,6 +30,9 @@ export const rowKinds = {
   stock: 45,
   /** Nothing of a campaign's stock is left anywhere, no sides. */
   'stock.close': 46,
+  'coupon.claim': 47,
+  'coupon.redeem': 48,
+  'coupon.return': 49,
 } as const
 
 export type RowKind = keyof typeof rowKinds

@@ -20,6 +20,9 @@ export interface Answer {
   readonly body: string
 }
 
+/** In place of a status: not for the client, but for intake, which keeps the command until the other partitions were looked at. */
+export const stockElsewhere = 0
+
 /** The answer to any decision but `nothing`, which nobody waits for. */
 export function answerTo(decision: Decision, command: Command, nowMs: number): Answer {
   switch (decision.kind) {
@@ -61,6 +64,8 @@ export function answerTo(decision: Decision, command: Command, nowMs: number): A
       }
     case 'catalog_at':
       return { http: 200, replayed: false, body: versionBody(decision.version) }
+    case 'stock_elsewhere':
+      return { http: stockElsewhere, replayed: false, body: '{}' }
     case 'nothing':
       return { http: 200, replayed: false, body: '{}' }
   }

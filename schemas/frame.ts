@@ -40,6 +40,9 @@ const typeNumbers = {
   'points.expire': 22,
   catalog: 23,
   stock: 24,
+  'coupon.claim': 25,
+  'coupon.redeem': 26,
+  'coupon.return': 27,
 } as const satisfies Record<Command['type'], number>
 
 type Field = string | number | boolean | null | undefined | readonly (readonly (string | null | undefined)[])[]
@@ -284,6 +287,11 @@ function pushFields(flat: Field[], c: Command): void {
     case 'points.redeem':
       flat.push(c.owner, c.amount)
       break
+    case 'coupon.claim':
+    case 'coupon.redeem':
+    case 'coupon.return':
+      flat.push(c.owner, c.campaign, c.order)
+      break
     case 'points.expire':
       flat.push(c.owner)
       return
@@ -388,6 +396,12 @@ function readCommand(r: Reader, type: number): Command {
       return withCommon(r, { type: 'points.earn', id, owner: r.text(), amount: r.text(), expiresOn: r.text() })
     case typeNumbers['points.redeem']:
       return withCommon(r, { type: 'points.redeem', id, owner: r.text(), amount: r.text() })
+    case typeNumbers['coupon.claim']:
+      return withCommon(r, { type: 'coupon.claim', id, owner: r.text(), campaign: r.text(), order: r.maybeText() })
+    case typeNumbers['coupon.redeem']:
+      return withCommon(r, { type: 'coupon.redeem', id, owner: r.text(), campaign: r.text(), order: r.maybeText() })
+    case typeNumbers['coupon.return']:
+      return withCommon(r, { type: 'coupon.return', id, owner: r.text(), campaign: r.text(), order: r.maybeText() })
     case typeNumbers['points.expire']:
       return { type: 'points.expire', id, owner: r.text() }
     case typeNumbers.catalog:

@@ -232,7 +232,8 @@ test('unknown types, and what is no object at all', () => {
   for (const type of [
     'disbursement',
     'points.expire',
-    'coupon.claim',
+    'catalog',
+    'stock',
     'order',
     'open',
     'change',

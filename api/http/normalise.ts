@@ -35,7 +35,7 @@ const notAnObject = invalid(undefined, 'A JSON object is expected.')
 export type Reader = (body: unknown, key: string | undefined) => TransactionCommand | Problem
 
 /** What every type has in common, checked and normalised. */
-interface Head {
+export interface Head {
   readonly id: string
   readonly asset: string | undefined
   readonly businessDate: string | undefined

@@ -2,6 +2,7 @@
 import type {
   Capture,
   ChangeAccount,
+  ClaimCoupon,
   Credit,
   Debit,
   EarnPoints,
@@ -11,9 +12,11 @@ import type {
   PlaceHold,
   Posting,
   Postings,
+  RedeemCoupon,
   RedeemPoints,
   Refund,
   Release,
+  ReturnCoupon,
   Transfer,
 } from '../command.ts'
 
@@ -122,5 +125,26 @@ export const expirePoints = (given: Given<ExpirePoints> = {}): ExpirePoints => (
   type: 'points.expire',
   id: '!pe',
   owner: 'c',
+  ...given,
+})
+export const claim = (given: Given<ClaimCoupon> = {}): ClaimCoupon => ({
+  type: 'coupon.claim',
+  id: 'claim',
+  owner: 'c',
+  campaign: 'SPRING',
+  ...given,
+})
+export const redeemCoupon = (given: Given<RedeemCoupon> = {}): RedeemCoupon => ({
+  type: 'coupon.redeem',
+  id: 'use',
+  owner: 'c',
+  campaign: 'SPRING',
+  ...given,
+})
+export const returnCoupon = (given: Given<ReturnCoupon> = {}): ReturnCoupon => ({
+  type: 'coupon.return',
+  id: 'back',
+  owner: 'c',
+  campaign: 'SPRING',
   ...given,
 })

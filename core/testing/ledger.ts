@@ -129,7 +129,7 @@ export class TestLedger {
   }
 }
 
-const refusalsOnly = /^(?!accepted|repeated|conflict|exists|version_mismatch|catalog_at|nothing)/
+const refusalsOnly = /^(?!accepted|repeated|conflict|exists|version_mismatch|catalog_at|stock_elsewhere|nothing)/
 
 /** `accepted`, the refusal, or the kind of decision with what tells it apart: `conflict amount`, `exists alike`. */
 export function outcomeOf(decision: Decision): string {
@@ -142,6 +142,7 @@ export function outcomeOf(decision: Decision): string {
       return decision.alike ? 'exists alike' : 'exists otherwise'
     case 'catalog_at':
       return `catalog_at ${decision.version}`
+    case 'stock_elsewhere':
     case 'repeated':
     case 'version_mismatch':
     case 'nothing':

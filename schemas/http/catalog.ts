@@ -2,12 +2,6 @@
 import { Type } from 'typebox'
 import * as field from './fields.ts'
 
-export const CampaignCode = Type.String({
-  pattern: '^[A-Z0-9][A-Z0-9._-]{0,23}$',
-  description: 'a campaign code: 1 to 24 characters of A-Z 0-9 . _ -, not a mark first',
-  examples: ['SPRING'],
-})
-
 export const ProgramBody = Type.Object(
   {
     asset: field.AssetCode,

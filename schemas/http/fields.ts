@@ -39,6 +39,12 @@ export const AssetCode = Type.String({
   examples: ['CNY'],
 })
 
+export const CampaignCode = Type.String({
+  pattern: '^[A-Z0-9][A-Z0-9._-]{0,23}$',
+  description: 'a campaign code: 1 to 24 characters of A-Z 0-9 . _ -, not a mark first',
+  examples: ['SPRING'],
+})
+
 const decimal = '(?:0|[1-9][0-9]{0,18})(?:\\.[0-9]{1,18})?'
 
 export const Amount = Type.String({

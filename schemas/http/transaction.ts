@@ -108,6 +108,30 @@ export const RedeemPointsBody = command(
   { owner: field.Owner, amount: field.Amount },
 )
 
+const ofCoupon = {
+  owner: field.Owner,
+  campaign: field.CampaignCode,
+  order: Type.Optional(field.TransactionId),
+}
+
+export const ClaimCouponBody = command(
+  'coupon.claim',
+  "Moves one coupon from the campaign's stock to the owner.",
+  ofCoupon,
+)
+
+export const RedeemCouponBody = command(
+  'coupon.redeem',
+  'Uses a coupon of the owner, the one that expires first. An `order` does it by itself.',
+  ofCoupon,
+)
+
+export const ReturnCouponBody = command(
+  'coupon.return',
+  'Takes back a redemption that was made for the same `order`, if the campaign returns its coupons.',
+  ofCoupon,
+)
+
 /** By the value of `type`. */
 export const transactionBodies = {
   debit: DebitBody,
@@ -120,6 +144,9 @@ export const transactionBodies = {
   postings: PostingsBody,
   'points.earn': EarnPointsBody,
   'points.redeem': RedeemPointsBody,
+  'coupon.claim': ClaimCouponBody,
+  'coupon.redeem': RedeemCouponBody,
+  'coupon.return': ReturnCouponBody,
 } as const
 
 /** Any of them, as the OpenAPI document names it. */

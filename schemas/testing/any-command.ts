@@ -59,6 +59,9 @@ export const anyTransaction: fc.Arbitrary<TransactionCommand> = fc.oneof(
     expiresOn: fc.constantFrom('2027-06', '2027-06-15'),
   }),
   fc.record({ type: is('points.redeem'), ...common, owner: word, amount }),
+  fc.record({ type: is('coupon.claim'), ...common, owner: word, campaign: asset, order: some(word) }),
+  fc.record({ type: is('coupon.redeem'), ...common, owner: word, campaign: asset, order: some(word) }),
+  fc.record({ type: is('coupon.return'), ...common, owner: word, campaign: asset, order: some(word) }),
 )
 
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(

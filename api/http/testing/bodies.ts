@@ -33,6 +33,9 @@ export const rightBodies: Readonly<Record<TransactionType, Json>> = {
   },
   'points.earn': { ...common, type: 'points.earn', owner: 'c1', amount: '100', expiresOn: '2027-06' },
   'points.redeem': { ...common, type: 'points.redeem', owner: 'c1', amount: '100' },
+  'coupon.claim': { ...common, type: 'coupon.claim', owner: 'c1', campaign: 'SPRING', order: 'o-1' },
+  'coupon.redeem': { ...common, type: 'coupon.redeem', owner: 'c1', campaign: 'SPRING', order: 'o-1' },
+  'coupon.return': { ...common, type: 'coupon.return', owner: 'c1', campaign: 'SPRING', order: 'o-1' },
 }
 
 interface Property {
