@@ -93,6 +93,8 @@ export interface Reads {
   account(id: string, asset: string | undefined): Promise<AccountView | undefined>
   accountsOf(owner: string, query: { after: string | undefined; limit: number }): Promise<Page<AccountView>>
   points(owner: string): Promise<PointsView>
+  /** What the cells of a house account hold in all partitions but one, minor units by asset. */
+  cellsElsewhere(id: string, partition: number): Promise<Readonly<Record<string, string>>>
   transaction(owner: string, id: string): Promise<TransactionView | undefined>
   /** Throws `RangeError` for a cursor that is not one; undefined: no such account. */
   entries(id: string, asset: string | undefined, query: EntriesQuery): Promise<Page<EntryView> | undefined>

@@ -28,6 +28,7 @@ import type { Command } from '../core/command.ts'
 import { couponAccounts } from '../core/house.ts'
 import type { Answer } from '../schemas/answer.ts'
 import { type Control, type ControlHost, carryOut, settleMoves } from './control.ts'
+import { type Entry, entryOf } from './entry.ts'
 import { type MailboxNews, type OpenedMailbox, openMailbox } from './mailbox.ts'
 
 /** Measured on two cores with one worker (`npm run bench -- partitions`): see docs/decisions/004-partitions.md. */
@@ -263,6 +264,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     info.catalog,
   )
   keeper.start()
+  const entry = entryOf(intake, reads)
   const stock = new StockKeeper(
     {
       submit: (command, reply) => intake.submit(command, reply, true),
@@ -311,8 +313,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     mailboxTrouble: () => opened.trouble(),
     waiting: () => intake.waiting,
     utilizations: () => supervisor.utilizations(),
-    submit: (command, reply, waits) => intake.submit(command, reply, waits),
-    postAll: (commands) => postAll(commands, intake),
+    submit: (command, reply, waits) => entry.submit(command, reply, waits),
+    postAll: (commands) => postAll(commands, entry),
     assets: () => assets,
     catalog: keeper,
     ready: () => intake.isAccepting,
@@ -363,7 +365,7 @@ async function acquireAll(
 }
 
 /** Keeps at most `inFlightMax` of them on the way: below the bound of one mailbox, so that a batch on one account is never told `overloaded`. */
-async function postAll(commands: readonly Command[], intake: Intake): Promise<Answer[]> {
+async function postAll(commands: readonly Command[], intake: Entry): Promise<Answer[]> {
   const answers: Answer[] = new Array(commands.length)
   let answered = 0
   let goOn: () => void = () => undefined

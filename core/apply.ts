@@ -64,6 +64,9 @@ function applyRow(state: PartitionState, decided: Decided, row: Row): void {
     case 'coupon.claim':
     case 'coupon.redeem':
     case 'coupon.return':
+    case 'order':
+    case 'disbursement':
+    case 'settle':
     case 'stock':
       applyPosted(state, decided, row)
       return

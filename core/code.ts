@@ -34,6 +34,7 @@ export const refusalNumbers = {
   // 30 to 39 are left to transactions between partitions.
   points_expired: 40,
   campaign_not_found: 41,
+  program_not_found: 42,
 } as const
 
 export type Refusal = keyof typeof refusalNumbers

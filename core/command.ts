@@ -106,6 +106,42 @@ export interface RedeemCoupon extends OfCoupon {
 export interface ReturnCoupon extends OfCoupon {
   readonly type: 'coupon.return'
 }
+/** Cash, credit line, points and coupon of one customer against a merchant's takings, all or nothing. */
+export interface PlaceOrder extends Given {
+  readonly type: 'order'
+  readonly owner: string
+  readonly total: string
+  readonly cash?: { readonly account: string; readonly amount: string } | undefined
+  readonly points?: { readonly amount: string; readonly program?: string | undefined } | undefined
+  readonly coupon?: { readonly campaign: string } | undefined
+  readonly credit?: { readonly creditLine: string; readonly amount: string } | undefined
+  readonly merchant: string
+}
+/** Pays a loan out. */
+export interface Disburse extends Given {
+  readonly type: 'disbursement'
+  readonly owner: string
+  readonly loan: string
+  readonly to: string
+  readonly amount: string
+  readonly creditLine?: string | undefined
+  /** Empty: the house lends by itself. Shares are decimals that sum up to 1. */
+  readonly funders: readonly Funder[]
+}
+export interface Funder {
+  readonly account: string
+  readonly share: string
+}
+/** Moves a merchant's takings to an account of the merchant. */
+export interface Settle extends Given {
+  readonly type: 'settle'
+  readonly merchant: string
+  readonly to: string
+  /** Omitted: all of them. */
+  readonly amount?: string | undefined
+  /** JSON: what the cells of the other partitions held when intake looked, minor units by asset. Not compared. */
+  readonly others: string
+}
 /** Burns what is left in the owner's lots of all programs whose day is over; the id begins with `!`. */
 export interface ExpirePoints {
   readonly type: 'points.expire'
@@ -171,6 +207,9 @@ export type TransactionCommand =
   | ClaimCoupon
   | RedeemCoupon
   | ReturnCoupon
+  | PlaceOrder
+  | Disburse
+  | Settle
 export type TransactionType = TransactionCommand['type']
 /** What goes to a partition, whoever the owner is. */
 export type PartitionCommand = ChangeCatalog | MoveStock

@@ -21,6 +21,9 @@ const fields = {
   'coupon.return': ['owner', 'campaign', 'order', ...last],
   catalog: ['partition', 'version', 'kind', 'code', 'body'],
   stock: ['partition', 'campaign', 'action', 'amount'],
+  order: ['owner', 'total', 'cash', 'points', 'coupon', 'credit', 'merchant', ...last],
+  disbursement: ['owner', 'loan', 'to', 'amount', 'creditLine', 'funders', ...last],
+  settle: ['merchant', 'to', 'amount', ...last],
   open: ['account', 'asset', 'overdraft', 'normal', 'metadata'],
   change: ['account', 'status', 'overdraft', 'ifVersion'],
   expire: ['account'],
@@ -38,7 +41,37 @@ export function firstDifference(first: Command, later: Command): string | undefi
   }
   const a: Readonly<Record<string, unknown>> = { ...first }
   const b: Readonly<Record<string, unknown>> = { ...later }
-  for (const field of fields[first.type]) if (field !== 'transfers' && a[field] !== b[field]) return field
+  for (const field of fields[first.type]) {
+    if (field === 'transfers') continue
+    const difference = parted.has(field)
+      ? differenceOfParts(field, a[field], b[field])
+      : a[field] === b[field]
+        ? undefined
+        : field
+    if (difference !== undefined) return difference
+  }
+  return undefined
+}
+
+/** Fields that are objects or lists of objects: named to their member, `cash.amount`, `funders[1].share`. */
+const parted: ReadonlySet<string> = new Set(['cash', 'points', 'coupon', 'credit', 'funders'])
+
+function differenceOfParts(name: string, first: unknown, later: unknown): string | undefined {
+  if (typeof first !== 'object' || typeof later !== 'object' || first === null || later === null) {
+    return first === later ? undefined : name
+  }
+  if (Array.isArray(first) && Array.isArray(later)) {
+    for (let i = 0; i < Math.min(first.length, later.length); i++) {
+      const difference = differenceOfParts(`${name}[${i}]`, first[i], later[i])
+      if (difference !== undefined) return difference
+    }
+    return first.length === later.length ? undefined : name
+  }
+  const a: Readonly<Record<string, unknown>> = { ...first }
+  const b: Readonly<Record<string, unknown>> = { ...later }
+  for (const member of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    if (a[member] !== b[member]) return `${name}.${member}`
+  }
   return undefined
 }
 

@@ -9,11 +9,20 @@ import { givePointsBack, leftOf } from './give-back.ts'
 import type { IdKey } from './identity.ts'
 import { parseAmount } from './money.ts'
 import type { PartitionState, Received } from './partition.ts'
+import { refundOrder } from './refund-order.ts'
 import type { Row, RowKind } from './row.ts'
 import type { Remembered } from './transaction.ts'
 
 /** Rows of an original that a refund turns round. What a final capture released beside them is not theirs. */
-const refundable: ReadonlySet<RowKind> = new Set<RowKind>(['debit', 'transfer', 'capture', 'postings', 'points.redeem'])
+const refundable: ReadonlySet<RowKind> = new Set<RowKind>([
+  'debit',
+  'transfer',
+  'capture',
+  'postings',
+  'points.redeem',
+  'order',
+  'disbursement',
+])
 
 export function decideRefund(
   state: Readonly<PartitionState>,
@@ -27,11 +36,14 @@ export function decideRefund(
   if (command.asset !== undefined && command.asset !== account.asset.code) {
     return declined(state, received, at, 'asset_mismatch')
   }
-  const given = command.amount === undefined ? undefined : parseAmount(command.amount, account.asset.scale)
-  if (typeof given === 'string') return declined(state, received, at, given)
   const link = referred(received)
   const remembered = state.remembered.get(link)
   const decided = remembered?.decided
+  const isOrder = decided?.command.type === 'order'
+  // Of an order the amount counts in its total, whatever the account is in.
+  const amountOf = (scale: number) => (command.amount === undefined ? undefined : parseAmount(command.amount, scale))
+  const given = isOrder ? undefined : amountOf(account.asset.scale)
+  if (typeof given === 'string') return declined(state, received, at, given)
   if (remembered === undefined || decided === undefined || decided.rows[0].code !== 0) {
     return declined(state, received, at, 'original_not_found')
   }
@@ -40,16 +52,20 @@ export function decideRefund(
   const transfers = [first, ...others] as const
   if (!isParty(account, transfers)) return declined(state, received, at, 'original_not_found')
   const draft = new Draft(state)
-  const refusal = refundOf(first.kind, draft, transfers, remembered, given, link, state.rules.dateOf(at))
+  const today = state.rules.dateOf(at)
+  const refusal = isOrder
+    ? refundOrder(draft, decided, remembered.links, amountOf, link, today)
+    : refundOf(first.kind, draft, transfers, remembered, given, link, today)
   if (refusal !== undefined) return declined(state, received, at, refusal, draft.facts)
   return accepted(state, received, at, draft.rows())
 }
 
-/** Of one transfer, or of postings, the account that paid first; of points any of the lots that they were taken from. */
-const isParty = ({ key }: Readonly<Account>, transfers: readonly Row[]): boolean =>
-  transfers[0]?.kind === 'points.redeem'
-    ? transfers.some(({ from }) => from?.key === key)
-    : transfers[0]?.from?.key === key
+/** Of one transfer, or of postings, the account that paid first; of points, an order or a disbursement any account that had a part in it. */
+const isParty = ({ key }: Readonly<Account>, transfers: readonly [Row, ...Row[]]): boolean =>
+  anyParty.has(transfers[0].kind)
+    ? transfers.some(({ from, to }) => from?.key === key || to?.key === key)
+    : transfers[0].from?.key === key
+const anyParty: ReadonlySet<RowKind> = new Set<RowKind>(['points.redeem', 'order', 'disbursement'])
 
 function refundOf(
   kind: RowKind,
@@ -62,6 +78,7 @@ function refundOf(
 ): Refusal | undefined {
   switch (kind) {
     case 'postings':
+    case 'disbursement':
       return refundWhole(draft, transfers, remembered, given, link)
     case 'points.redeem':
       return refundPoints(draft, transfers, remembered, given, link, today)

@@ -23,6 +23,8 @@
 //        coupon.claim                     coupon_not_started, coupon_expired (of the claim window), coupon_limit_reached, coupon_exhausted
 //        coupon.redeem                    coupon_not_held, coupon_not_started, coupon_expired
 //        coupon.return                    original_not_found (no redemption for the order), original_not_refundable (policy burn)
+//        disbursement                     loan_already_disbursed, then credit_line_exceeded
+//        order                            see `decide-order.ts`
 //        change                           (version_mismatch stands before 3) account_not_empty
 //   9  insufficient_funds                 P3, of the side whose available amount the transfer lowers; never of the house
 //      points_insufficient                the same over the lots whose day is not over, frozen and closed ones left out
@@ -31,9 +33,12 @@ import { firstDifference } from './compare.ts'
 import { decideChange, decideOpen } from './decide-account.ts'
 import { decideCatalog, decideStock } from './decide-catalog.ts'
 import { decideClaim, decideRedeemCoupon, decideReturnCoupon } from './decide-coupon.ts'
+import { decideDisbursement } from './decide-disbursement.ts'
 import { decideCapture, decideHold, decideRelease } from './decide-hold.ts'
+import { decideOrder } from './decide-order.ts'
 import { decideEarn, decideExpirePoints, decideRedeem } from './decide-points.ts'
 import { decideRefund } from './decide-refund.ts'
+import { decideSettle } from './decide-settle.ts'
 import { decidePostings, decideTransfer } from './decide-transfer.ts'
 import { type Decision, nothing } from './decision.ts'
 import type { PartitionState, Received } from './partition.ts'
@@ -74,6 +79,12 @@ export function decide(state: Readonly<PartitionState>, received: Received, at: 
       return decideRedeem(state, received, at, command)
     case 'points.expire':
       return decideExpirePoints(state, received, at, command)
+    case 'order':
+      return decideOrder(state, received, at, command)
+    case 'disbursement':
+      return decideDisbursement(state, received, at, command)
+    case 'settle':
+      return decideSettle(state, received, at, command)
     case 'coupon.claim':
       return decideClaim(state, received, at, command)
     case 'coupon.redeem':

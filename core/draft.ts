@@ -123,6 +123,14 @@ export class Draft {
     return this.state.rules.houseAutoOpen || opensAlways(houseId) ? this.open(name, houseId, asset) : undefined
   }
 
+  /** An account that opens in other ways than by its asset: `make` gets the key. */
+  openIfMissing(id: string, make: (key: number) => Account): void {
+    if (this.copy(id) !== undefined) return
+    const account = make(accountKey(this.state.partition, this.state.accountsOpened + this.openings.length + 1, id))
+    this.accounts.set(id, account)
+    this.openings.push(accountRow('open', this.openings.length, account.overdraft, { ...account }))
+  }
+
   private autoOpened(id: string, asset: Asset): Account | undefined {
     return asset.autoOpen ? this.open(id, id, asset) : undefined
   }

@@ -5,6 +5,7 @@ import { accountOf } from './decide-hold.ts'
 import { type Hold, OpenHolds } from './hold.ts'
 import { idKeyOf, isHouse, ownerOfAccount } from './identity.ts'
 import { earnedLotId } from './lots.ts'
+import { accountIdsOf, lotsOwnerOf } from './owner.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
 import { reservedRow } from './row.ts'
 import type { Decided } from './transaction.ts'
@@ -57,6 +58,18 @@ export function dueExpiries(state: Readonly<PartitionState>, received: Received,
     case 'change':
     case 'expire':
       return onAccounts(state, accountsOfId(state, command.account), at)
+    case 'order':
+    case 'disbursement':
+    case 'settle': {
+      const accounts: Account[] = []
+      for (const id of accountIdsOf(command)) {
+        const account = isHouse(id) ? undefined : state.accounts.get(id)
+        if (account !== undefined) accounts.push(account)
+      }
+      const owner = lotsOwnerOf(command)
+      if (owner !== undefined) for (const { account } of state.lots.allOf(owner) ?? []) accounts.push(account)
+      return onAccounts(state, accounts, at)
+    }
     // No hold is ever placed on what they move.
     case 'catalog':
     case 'stock':

@@ -72,6 +72,9 @@ export function lastDayOf(text: string): number | undefined {
 /** Counts the coupons of a campaign that an owner has claimed: the quota. */
 export const quotaId = (owner: string, campaign: string): string => `${owner}:quota:${campaign}`
 
+/** What the borrower owes of a loan; debit-normal. */
+export const principalId = (owner: string, loan: string): string => `${owner}:loan:${loan}:principal`
+
 interface OwnerLots {
   /** Sorted by the last day, then by name: what is redeemed first comes first. */
   readonly lots: Lot[]

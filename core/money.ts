@@ -98,6 +98,41 @@ export function formatMinor(minor: bigint, scale: number): string {
 }
 
 /**
+ * Splits a total by whole weights that sum up to at least it, by the largest remainder: no part is above its weight, the parts sum up to the total. Ties go to the
+ * lower index.
+ */
+export function allocateByWeight(total: bigint, weights: readonly bigint[]): bigint[] {
+  const whole = weights.reduce((sum, weight) => sum + weight, 0n)
+  if (total < 0n || total > whole) throw new RangeError(`cannot split ${total} by weights of ${whole}`)
+  if (whole === 0n) return weights.map(() => 0n)
+  const parts = weights.map((weight, index) => ({
+    index,
+    units: (total * weight) / whole,
+    fraction: (total * weight) % whole,
+  }))
+  let missing = total
+  for (const { units } of parts) missing -= units
+  for (const part of parts.toSorted((a, b) =>
+    a.fraction === b.fraction ? a.index - b.index : a.fraction < b.fraction ? 1 : -1,
+  )) {
+    if (missing === 0n) break
+    part.units += 1n
+    missing -= 1n
+  }
+  return parts.map(({ units }) => units)
+}
+
+/** Plain decimals that sum up to exactly 1, each above zero. */
+export function areShares(shares: readonly string[]): boolean {
+  let sum = new Exact(0n)
+  for (const share of shares) {
+    if (!isAmountSyntax(share)) return false
+    sum = sum.plus(share)
+  }
+  return sum.eq(1n)
+}
+
+/**
  * Splits a total by shares that sum to exactly 1 (decimal strings), by the largest remainder (Hamilton's method): each part is its exact
  * share rounded down, and what is then missing goes one unit each to the largest fractions; ties to the lower index. The parts sum to
  * the total. Throws RangeError for shares that do not sum to 1, a share that is no plain decimal, or a negative total.

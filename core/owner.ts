@@ -1,8 +1,15 @@
 // Whose a command is: the owner places it in a partition and names its transaction. Nothing here looks at any state.
-import type { Command, Postings } from './command.ts'
-import { couponAccounts, pointsAccounts } from './house.ts'
+import type { Command, PlaceOrder, Postings } from './command.ts'
+import {
+  couponAccounts,
+  creditDrawnAccount,
+  funderAccount,
+  merchantAccount,
+  pointsAccounts,
+  promotionAccount,
+} from './house.ts'
 import { isHouse, ownerOfAccount } from './identity.ts'
-import { earnedLotId, quotaId } from './lots.ts'
+import { earnedLotId, principalId, quotaId } from './lots.ts'
 
 /** Owner of commands that name house accounts only. */
 export const houseOwner = 'house'
@@ -29,7 +36,11 @@ export function ownerOfCommand(command: Command): string {
     case 'coupon.claim':
     case 'coupon.redeem':
     case 'coupon.return':
+    case 'order':
+    case 'disbursement':
       return command.owner
+    case 'settle':
+      return ownerOfAccount(command.to)
     case 'catalog':
     case 'stock':
       return houseOwner
@@ -60,6 +71,8 @@ export function lotsOwnerOf(command: Command): string | undefined {
     case 'coupon.redeem':
     case 'coupon.return':
       return command.owner
+    case 'order':
+      return command.points === undefined && command.coupon === undefined ? undefined : command.owner
     default:
       return undefined
   }
@@ -107,6 +120,17 @@ export function accountIdsOf(command: Command): readonly string[] {
     case 'coupon.redeem':
     case 'coupon.return':
       return [couponAccounts(command.campaign).redeemed]
+    case 'order':
+      return accountIdsOfOrder(command)
+    case 'disbursement': {
+      const { owner, loan, to, creditLine, funders } = command
+      const ids = [principalId(owner, loan), to]
+      if (creditLine !== undefined) ids.push(creditLine, creditDrawnAccount)
+      for (const { account } of funders) ids.push(account, funderAccount(account))
+      return ids
+    }
+    case 'settle':
+      return [merchantAccount(command.merchant), command.to]
     case 'catalog': {
       if (command.kind !== 'campaign') return []
       const { issued, stock } = couponAccounts(command.code)
@@ -124,6 +148,15 @@ export function accountIdsOf(command: Command): readonly string[] {
     case 'expire':
       return [command.account]
   }
+}
+
+function accountIdsOfOrder({ cash, points, coupon, credit, merchant }: PlaceOrder): readonly string[] {
+  const ids = [merchantAccount(merchant)]
+  if (cash !== undefined) ids.push(cash.account)
+  if (credit !== undefined) ids.push(credit.creditLine)
+  if (points !== undefined) ids.push(pointsAccounts.redeemed, pointsAccounts.funding)
+  if (coupon !== undefined) ids.push(couponAccounts(coupon.campaign).redeemed, promotionAccount(coupon.campaign))
+  return ids
 }
 
 /** Each owner but the house once, in order of appearance. More than one: the command spans partitions. */

@@ -187,6 +187,9 @@ const elsewhere: ReadonlySet<string> = new Set([
   'coupon.return',
   'stock',
   'stock.close',
+  'order',
+  'disbursement',
+  'settle',
 ])
 
 const check = (runs: number, property: (steps: readonly Step[]) => void) =>

@@ -33,6 +33,9 @@ export const rowKinds = {
   'coupon.claim': 47,
   'coupon.redeem': 48,
   'coupon.return': 49,
+  order: 50,
+  disbursement: 51,
+  settle: 52,
 } as const
 
 export type RowKind = keyof typeof rowKinds

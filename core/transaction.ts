@@ -8,6 +8,13 @@ export interface Facts {
   /** insufficient_funds */
   readonly available?: string
   readonly needed?: string
+  /** order: what the points are worth and the coupon takes off, and what becomes of the coupon when the order is refunded. */
+  readonly pointsValue?: string
+  readonly discount?: string
+  readonly returnPolicy?: 'return' | 'burn'
+  /** order_not_balanced: as given, and what the parts sum up to. */
+  readonly total?: string
+  readonly sum?: string
   /** open, change: the account after it. */
   readonly status?: 'open' | 'frozen' | 'closed'
   readonly overdraft?: string

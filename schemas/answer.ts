@@ -8,7 +8,7 @@ import type { Decision } from '../core/decide.ts'
 import { formatMinor } from '../core/money.ts'
 import { ownerOfCommand } from '../core/owner.ts'
 import type { Row } from '../core/row.ts'
-import type { Decided } from '../core/transaction.ts'
+import type { Decided, Facts } from '../core/transaction.ts'
 import { problemBody } from './problem.ts'
 
 export interface Answer {
@@ -119,6 +119,7 @@ function sideText(ref: AccountRef, balance: bigint, held: bigint, seq: number): 
 
 function declinedAnswer(refusal: Refusal, decided: Decided, replayed: boolean): Answer {
   const { facts, command } = decided
+  if (refusal === 'order_not_balanced' && facts !== undefined) return unbalancedAnswer(decided, facts, replayed)
   const money =
     facts?.available !== undefined && facts.needed !== undefined
       ? { available: facts.available, needed: facts.needed }
@@ -130,6 +131,23 @@ function declinedAnswer(refusal: Refusal, decided: Decided, replayed: boolean): 
       detail: declinedDetail(refusal, command, money),
       instance: instanceOf(command),
       facts: money,
+    }),
+  }
+}
+
+function unbalancedAnswer(decided: Decided, facts: Facts, replayed: boolean): Answer {
+  const { total = '', sum = '', pointsValue, discount } = facts
+  const parts = {
+    ...(pointsValue === undefined ? {} : { pointsValue }),
+    ...(discount === undefined ? {} : { discount }),
+  }
+  return {
+    http: 422,
+    replayed,
+    body: problemBody('order_not_balanced', {
+      detail: `The parts sum up to ${sum}, the total is ${total}.`,
+      instance: instanceOf(decided.command),
+      facts: { total, sum, ...parts },
     }),
   }
 }

@@ -31,7 +31,7 @@ test('a frame gives back the commands that went in, each with its ticket and its
     }),
     { numRuns: 500 },
   )
-  assert.equal(types.size, 19)
+  assert.equal(types.size, 22)
 })
 
 const word = fc.string({ unit: fc.constantFrom(...'abcXYZ019._:-'), minLength: 1, maxLength: 128 })

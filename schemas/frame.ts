@@ -10,7 +10,7 @@
 // MessagePack: 0.9 against 1.6 us a command for both ways (docs/decisions/005-frames.md). A plain record takes 0.1 us (008-plain-path.md).
 import { Decoder, Encoder } from '@msgpack/msgpack'
 import type { CatalogKind } from '../core/catalog.ts'
-import type { Command, Credit, Debit, MoveStock, Posting, Transfer } from '../core/command.ts'
+import type { Command, Credit, Debit, MoveStock, PlaceOrder, Posting, Transfer } from '../core/command.ts'
 
 const frameVersion = 3
 
@@ -43,6 +43,9 @@ const typeNumbers = {
   'coupon.claim': 25,
   'coupon.redeem': 26,
   'coupon.return': 27,
+  order: 28,
+  disbursement: 29,
+  settle: 30,
 } as const satisfies Record<Command['type'], number>
 
 type Field = string | number | boolean | null | undefined | readonly (readonly (string | null | undefined)[])[]
@@ -292,6 +295,17 @@ function pushFields(flat: Field[], c: Command): void {
     case 'coupon.return':
       flat.push(c.owner, c.campaign, c.order)
       break
+    case 'order':
+      flat.push(c.owner, c.total, c.cash?.account, c.cash?.amount, c.points?.amount, c.points?.program)
+      flat.push(c.coupon?.campaign, c.credit?.creditLine, c.credit?.amount, c.merchant)
+      break
+    case 'disbursement':
+      flat.push(c.owner, c.loan, c.to, c.amount, c.creditLine)
+      flat.push(c.funders.map(({ account, share }) => [account, share]))
+      break
+    case 'settle':
+      flat.push(c.merchant, c.to, c.amount, c.others)
+      break
     case 'points.expire':
       flat.push(c.owner)
       return
@@ -402,6 +416,28 @@ function readCommand(r: Reader, type: number): Command {
       return withCommon(r, { type: 'coupon.redeem', id, owner: r.text(), campaign: r.text(), order: r.maybeText() })
     case typeNumbers['coupon.return']:
       return withCommon(r, { type: 'coupon.return', id, owner: r.text(), campaign: r.text(), order: r.maybeText() })
+    case typeNumbers.order:
+      return withCommon(r, orderFrom(r, id))
+    case typeNumbers.disbursement:
+      return withCommon(r, {
+        type: 'disbursement',
+        id,
+        owner: r.text(),
+        loan: r.text(),
+        to: r.text(),
+        amount: r.text(),
+        creditLine: r.maybeText(),
+        funders: (r.next() as string[][]).map(([account = '', share = '']) => ({ account, share })),
+      })
+    case typeNumbers.settle:
+      return withCommon(r, {
+        type: 'settle',
+        id,
+        merchant: r.text(),
+        to: r.text(),
+        amount: r.maybeText(),
+        others: r.text(),
+      })
     case typeNumbers['points.expire']:
       return { type: 'points.expire', id, owner: r.text() }
     case typeNumbers.catalog:
@@ -447,6 +483,26 @@ function readCommand(r: Reader, type: number): Command {
       return { type: 'expire', id, account: r.text() }
     default:
       throw new RangeError(`a frame holds a command of unknown type ${type}`)
+  }
+}
+
+function orderFrom(r: Reader, id: string): PlaceOrder {
+  const owner = r.text()
+  const total = r.text()
+  const [account, cash] = [r.maybeText(), r.maybeText()]
+  const [points, program] = [r.maybeText(), r.maybeText()]
+  const campaign = r.maybeText()
+  const [creditLine, credit] = [r.maybeText(), r.maybeText()]
+  return {
+    type: 'order',
+    id,
+    owner,
+    total,
+    cash: account === undefined || cash === undefined ? undefined : { account, amount: cash },
+    points: points === undefined ? undefined : { amount: points, program },
+    coupon: campaign === undefined ? undefined : { campaign },
+    credit: creditLine === undefined || credit === undefined ? undefined : { creditLine, amount: credit },
+    merchant: r.text(),
   }
 }
 

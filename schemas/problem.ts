@@ -71,6 +71,7 @@ export const problems = {
   coupon_minimum_not_met: declined('The order is below the minimum spend of the coupon.'),
   points_insufficient: declined('There are not enough points.'),
   campaign_not_found: declined('There is no such campaign.'),
+  program_not_found: declined('There is no such points program.'),
   points_expired: declined('The last day of these points is over.'),
   order_not_balanced: declined('The parts of the order do not sum up to its total.'),
   invalid: { http: 400, title: 'The request is malformed.', retryable: false, effect: 'none' },

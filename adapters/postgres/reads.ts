@@ -14,6 +14,7 @@ import { partitionOf } from '../../actors/route.ts'
 import type { AccountStatus, Normal } from '../../core/account.ts'
 import type { Asset } from '../../core/asset.ts'
 import { refusalOf } from '../../core/code.ts'
+import { isMerchantAccount } from '../../core/house.ts'
 import { type IdKey, idKeyOf, isHouse, ownerOfAccount } from '../../core/identity.ts'
 import { violated } from '../../core/invariant.ts'
 import { formatMinor } from '../../core/money.ts'
@@ -156,6 +157,23 @@ export class PostgresReads implements Reads {
     const now = Number(clock.rows[0]?.now_ms)
     const accounts = found.rows.map((row) => this.view(row))
     return pointsView(owner, accounts, this.options.assets(), this.options.dateOf, now)
+  }
+
+  async cellsElsewhere(id: string, partition: number): Promise<Readonly<Record<string, string>>> {
+    const answers = await Promise.all(
+      this.pools.map((_pool, shard) =>
+        this.ask<{ asset: string; balance: string }>(shard, {
+          name: 'cells_elsewhere',
+          text: 'SELECT asset, sum(balance) AS balance FROM suanpan.cell WHERE id = $1 AND partition <> $2 GROUP BY asset',
+          values: [id, partition],
+        }),
+      ),
+    )
+    const sums: Record<string, string> = {}
+    for (const { asset, balance } of answers.flatMap(({ rows }) => rows)) {
+      sums[asset] = String(BigInt(sums[asset] ?? 0) + BigInt(balance))
+    }
+    return sums
   }
 
   private async houseAccounts(query: { after: string | undefined; limit: number }): Promise<Page<AccountView>> {
@@ -360,6 +378,8 @@ function becameOf(rows: readonly [Row, ...Row[]], links: readonly Row[]): Transa
             : 'captured'
     return { state, captured: formatMinor(captured, scale), remaining: formatMinor(remaining, scale) }
   }
+  if (main.kind === 'order') return orderNow(rows, links)
+  if (main.kind === 'disbursement') return disbursementNow(rows, links)
   const refunded = sum('refund')
   const refundable =
     main.kind === 'debit' ||
@@ -374,6 +394,35 @@ function becameOf(rows: readonly [Row, ...Row[]], links: readonly Row[]): Transa
     state: refunded === 0n ? 'posted' : left > 0n ? 'partly_refunded' : 'refunded',
     refunded: formatMinor(refunded, scale),
     remaining: formatMinor(left, scale),
+  }
+}
+
+/** In the order's money: of its total, and of what refunds took out of the merchant's takings. */
+function orderNow(rows: readonly Row[], links: readonly Row[]): TransactionView['now'] {
+  const takings = rows.filter(({ kind, to }) => kind === 'order' && to !== undefined && isMerchantAccount(to.id))
+  const scale = takings[0]?.to?.asset.scale ?? 0
+  const whole = takings.reduce((total, { amount }) => total + amount, 0n)
+  let refunded = 0n
+  for (const { kind, from, amount } of links) {
+    if (kind === 'refund' && from !== undefined && isMerchantAccount(from.id)) refunded += amount
+  }
+  return {
+    state: refunded === 0n ? 'posted' : refunded < whole ? 'partly_refunded' : 'refunded',
+    refunded: formatMinor(refunded, scale),
+    remaining: formatMinor(whole - refunded, scale),
+  }
+}
+
+/** Whole or not at all; the last row is the payout. */
+function disbursementNow(rows: readonly Row[], links: readonly Row[]): TransactionView['now'] {
+  const payout = rows.at(-1)
+  const scale = payout?.from?.asset.scale ?? 0
+  const whole = payout?.amount ?? 0n
+  const reversed = links.some(({ kind }) => kind === 'refund')
+  return {
+    state: reversed ? 'refunded' : 'posted',
+    refunded: formatMinor(reversed ? whole : 0n, scale),
+    remaining: formatMinor(reversed ? 0n : whole, scale),
   }
 }
 

@@ -229,19 +229,7 @@ test('references: 256 characters of any kind, but no U+0000 and no lone surrogat
 })
 
 test('unknown types, and what is no object at all', () => {
-  for (const type of [
-    'disbursement',
-    'points.expire',
-    'catalog',
-    'stock',
-    'order',
-    'open',
-    'change',
-    'expire',
-    '__proto__',
-    'toString',
-    '',
-  ]) {
+  for (const type of ['points.expire', 'catalog', 'stock', 'open', 'change', 'expire', '__proto__', 'toString', '']) {
     refused({ ...debit, type }, 'invalid', 'type')
   }
   refused({ id: 'a' }, 'invalid', 'type')

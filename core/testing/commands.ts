@@ -5,11 +5,13 @@ import type {
   ClaimCoupon,
   Credit,
   Debit,
+  Disburse,
   EarnPoints,
   ExpireHolds,
   ExpirePoints,
   OpenAccount,
   PlaceHold,
+  PlaceOrder,
   Posting,
   Postings,
   RedeemCoupon,
@@ -17,6 +19,7 @@ import type {
   Refund,
   Release,
   ReturnCoupon,
+  Settle,
   Transfer,
 } from '../command.ts'
 
@@ -146,5 +149,31 @@ export const returnCoupon = (given: Given<ReturnCoupon> = {}): ReturnCoupon => (
   id: 'back',
   owner: 'c',
   campaign: 'SPRING',
+  ...given,
+})
+export const order = (given: Given<PlaceOrder> = {}): PlaceOrder => ({
+  type: 'order',
+  id: 'order',
+  owner: 'c',
+  total: '100',
+  merchant: 'm',
+  ...given,
+})
+export const disburse = (given: Given<Disburse> = {}): Disburse => ({
+  type: 'disbursement',
+  id: 'loan',
+  owner: 'c',
+  loan: 'L1',
+  to: 'c:cash',
+  amount: '100',
+  funders: [],
+  ...given,
+})
+export const settle = (given: Given<Settle> = {}): Settle => ({
+  type: 'settle',
+  id: 'settle',
+  merchant: 'm',
+  to: 'm:cash',
+  others: '{}',
   ...given,
 })

@@ -16,6 +16,10 @@ export const ProblemAnswer = Type.Object(
     field: Type.Optional(Type.String({ description: 'The wrong field, such as `transfers[2].amount`.' })),
     available: Type.Optional(Type.String({ description: 'insufficient_funds: what was available.' })),
     needed: Type.Optional(Type.String({ description: 'insufficient_funds: what was needed.' })),
+    total: Type.Optional(Type.String({ description: 'order_not_balanced: as given.' })),
+    sum: Type.Optional(Type.String({ description: 'order_not_balanced: what the parts sum up to.' })),
+    pointsValue: Type.Optional(Type.String({ description: 'order_not_balanced: what the points are worth.' })),
+    discount: Type.Optional(Type.String({ description: 'order_not_balanced: what the coupon takes off.' })),
     instance: Type.Optional(Type.String({ description: 'Path of the resource.' })),
   },
   {

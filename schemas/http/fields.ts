@@ -14,6 +14,19 @@ export const TransactionId = Type.String({
   examples: ['pay-20260301-0001'],
 })
 
+/** A part of an account id, such as the name of a loan. */
+export const Name = Type.String({
+  pattern: '^[A-Za-z0-9._-]{1,64}$',
+  description: 'a name: 1 to 64 characters of A-Z a-z 0-9 . _ -',
+  examples: ['L1'],
+})
+
+export const Share = Type.String({
+  pattern: '^(?:1(?:\\.0{1,18})?|0\\.(?!0+$)[0-9]{1,18})$',
+  description: 'a decimal string above zero and at most "1"',
+  examples: ['0.3'],
+})
+
 /** What the server names itself (an expiry: `!expire:<hold>`) can be asked for, not sent. */
 export const AnyTransactionId = Type.String({
   pattern: '^(?:![A-Za-z0-9._:-]{1,160}|[A-Za-z0-9._:-]{1,128})$',

@@ -132,6 +132,52 @@ export const ReturnCouponBody = command(
   ofCoupon,
 )
 
+const part = <Own extends TProperties>(own: Own, words: string) =>
+  Type.Optional(Type.Object(own, { additionalProperties: false, description: `an object with ${words}` }))
+
+export const OrderBody = command(
+  'order',
+  'Cash, credit line, points and coupon of one customer against a merchant: cash + value of the points + discount + credit = total, all or nothing.',
+  {
+    owner: field.Owner,
+    total: field.Amount,
+    cash: part({ account: field.AccountId, amount: field.Amount }, 'account and amount'),
+    points: part({ amount: field.Amount, program: Type.Optional(field.AssetCode) }, 'amount and maybe program'),
+    coupon: part({ campaign: field.CampaignCode }, 'campaign'),
+    credit: part({ creditLine: field.AccountId, amount: field.Amount }, 'creditLine and amount'),
+    merchant: field.Name,
+  },
+)
+
+export const fundersMax = 16
+
+export const DisbursementBody = command(
+  'disbursement',
+  'Pays a loan out, once: the credit line is drawn, each funder pays its share, the borrower owes the whole.',
+  {
+    owner: field.Owner,
+    loan: field.Name,
+    to: field.AccountId,
+    amount: field.Amount,
+    creditLine: Type.Optional(field.AccountId),
+    funders: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { account: field.AccountId, share: field.Share },
+          { additionalProperties: false, description: 'an object with account and share' },
+        ),
+        { minItems: 1, maxItems: fundersMax, description: `an array of 1 to ${fundersMax} funders` },
+      ),
+    ),
+  },
+)
+
+export const SettleBody = command(
+  'settle',
+  "Moves a merchant's takings, all or an amount of them, to an account of the merchant.",
+  { merchant: field.Name, to: field.AccountId, amount: Type.Optional(field.Amount) },
+)
+
 /** By the value of `type`. */
 export const transactionBodies = {
   debit: DebitBody,
@@ -144,6 +190,9 @@ export const transactionBodies = {
   postings: PostingsBody,
   'points.earn': EarnPointsBody,
   'points.redeem': RedeemPointsBody,
+  order: OrderBody,
+  disbursement: DisbursementBody,
+  settle: SettleBody,
   'coupon.claim': ClaimCouponBody,
   'coupon.redeem': RedeemCouponBody,
   'coupon.return': ReturnCouponBody,

@@ -35,6 +35,10 @@ export class FakeReads implements Reads {
     return { owner, programs: [], asOf: '2026-03-01T12:00:00.000Z' }
   }
 
+  async cellsElsewhere(): Promise<Readonly<Record<string, string>>> {
+    return {}
+  }
+
   async transaction(owner: string, id: string): Promise<TransactionView | undefined> {
     this.ask({ owner, id })
     return this.transactions.get(`${owner} ${id}`)
