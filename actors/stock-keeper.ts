@@ -34,7 +34,10 @@ export class StockKeeper {
 
   park(claim: Pending): void {
     const { command } = claim
-    if (command.type !== 'coupon.claim') return this.ports.giveUp(claim, unreachable)
+    if (command.type !== 'coupon.claim') {
+      this.ports.giveUp(claim, unreachable)
+      return
+    }
     const { campaign } = command
     const list = this.parked.get(campaign)
     if (list === undefined) this.parked.set(campaign, [claim])

@@ -23,6 +23,10 @@ export class HttpPosts {
     return this.send('POST', path, json)
   }
 
+  put(path: string, json: string): Promise<HttpAnswer | undefined> {
+    return this.send('PUT', path, json)
+  }
+
   async get<T>(path: string): Promise<T> {
     const answer = await this.send('GET', path)
     if (answer?.status !== 200) throw new Error(`GET ${path}: ${answer?.status} ${answer?.body}`)
