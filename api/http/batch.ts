@@ -3,15 +3,15 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { Answer, Engine } from '../../actors/engine.ts'
-import type { TransactionCommand } from '../../core/command.ts'
-import { answerOfProblem, itemText } from './batch-item.ts'
+import type { Engine } from '../../actors/engine.ts'
+import { type ArrayPorts, postItems } from './array-batch.ts'
+import { itemText } from './batch-item.ts'
 import { batchBytesMax, Packed, parseBatchBodies } from './body-parsers.ts'
 import type { Log } from './errors.ts'
 import { type Intake, notReady } from './intake.ts'
 import { readJsonItems } from './json-items.ts'
 import type { HttpMetrics } from './metrics.ts'
-import { packAnswers, readPackedItems } from './msgpack.ts'
+import { packAnswer, packArray, readPackedItems } from './msgpack.ts'
 import { answerStream, type StreamPorts } from './ndjson.ts'
 import { problemAnswers } from './operation.ts'
 import { Problem } from './problem.ts'
@@ -43,7 +43,7 @@ export function batchRoute(app: FastifyInstance, ports: BatchPorts): void {
     { bodyLimit: batchBytesMax, schema, validatorCompiler: () => () => true },
     async (request, reply) => {
       if (request.body instanceof Readable) await lineStream(request, reply, stream, ports.log)
-      else await arrayBatch(request, reply, ports)
+      else await arrayBatch(request, reply, stream)
     },
   )
 }
@@ -63,7 +63,7 @@ async function lineStream(request: FastifyRequest, reply: FastifyReply, ports: S
   }
 }
 
-async function arrayBatch(request: FastifyRequest, reply: FastifyReply, ports: BatchPorts): Promise<void> {
+async function arrayBatch(request: FastifyRequest, reply: FastifyReply, ports: ArrayPorts): Promise<void> {
   const { body } = request
   const packed = body instanceof Packed
   const items = packed
@@ -72,9 +72,12 @@ async function arrayBatch(request: FastifyRequest, reply: FastifyReply, ports: B
       readJsonItems(Buffer.isBuffer(body) ? body : Buffer.alloc(0), arrayItemsMax)
   if (items instanceof Problem) return answerProblem(reply, items)
   if (!ports.intake.isOpen()) return answerProblem(reply, notReady)
-  const answers = await postItems(items, ports)
-  if (packed && !prefersJson(request.headers.accept)) answerBytes(reply, packAnswers(answers))
-  else answer(reply, 200, arrayText(answers))
+  if (packed && !prefersJson(request.headers.accept)) {
+    answerBytes(reply, packArray(await postItems(items, ports, packAnswer)))
+  } else {
+    const texts = await postItems(items, ports, itemText)
+    answer(reply, 200, `[${texts.join(',')}]`)
+  }
 }
 
 function answerBytes({ raw, request }: FastifyReply, bytes: Uint8Array): void {
@@ -91,29 +94,6 @@ function answerBytes({ raw, request }: FastifyReply, bytes: Uint8Array): void {
 }
 
 const prefersJson = (accept = ''): boolean => accept.includes('application/json') && !accept.includes('msgpack')
-
-const arrayText = (answers: readonly Answer[]): string => {
-  let text = '['
-  for (const [index, given] of answers.entries())
-    text += index === 0 ? itemText(index, given) : `,${itemText(index, given)}`
-  return `${text}]`
-}
-
-/** The answers in the order of the items. */
-async function postItems(items: readonly unknown[], { engine, intake, metrics }: BatchPorts): Promise<Answer[]> {
-  const commands: TransactionCommand[] = []
-  const taken = items.map((item) => {
-    const command = intake.take(item, undefined)
-    return command instanceof Problem ? answerOfProblem(command) : commands.push(command) - 1
-  })
-  const given = await engine.postAll(commands)
-  return taken.map((item) => {
-    const one = typeof item === 'number' ? given[item] : item
-    if (one === undefined) throw new Error(`the engine gave ${given.length} answers to ${commands.length} commands`)
-    metrics.batchItem(one.http)
-    return one
-  })
-}
 
 const itemsSchema = Type.Array(Type.Ref('TransactionBody#'), { maxItems: arrayItemsMax })
 const answersSchema = Type.Array(Type.Ref('BatchItem#'))

@@ -7,7 +7,9 @@ import { Problem } from './problem.ts'
 
 const items = (text: string | Buffer, max = 10_000): unknown => {
   const read = readJsonItems(Buffer.from(text), max)
-  return read instanceof Problem ? read.code : read.map((item) => (item instanceof Problem ? item.code : item))
+  if (read instanceof Problem) return read.code
+  const values = Array.from({ length: read.count }, (_, index) => read.at(index))
+  return values.map((item) => (item instanceof Problem ? item.code : item))
 }
 
 test('an array is cut into its items', () => {

@@ -1,15 +1,20 @@
 // A batch as one JSON array. The items are first cut apart without building anything, then parsed one by one: a bad item fails alone, and
 // 32 MB of `{},{},..` costs no memory before it is refused (parsed as a whole it took 2.4 GB).
+import type { Items } from './array-batch.ts'
 import { emptyBody, parseJson, singleBytesMax } from './body-parsers.ts'
 import { invalid, Problem } from './problem.ts'
 
 /** The items, or why there are none. An item that is bad is a `Problem` in its place. */
-export function readJsonItems(bytes: Buffer, itemsMax: number): unknown[] | Problem {
+export function readJsonItems(bytes: Buffer, itemsMax: number): Items | Problem {
   const first = skipBlank(bytes, 0)
   if (first === bytes.length) return emptyBody
   if (bytes[first] !== openBracket) return notAnArray
   const extents = itemExtents(bytes, first + 1, itemsMax)
-  return extents instanceof Problem ? extents : extents.map(({ from, to }) => parseItem(bytes.subarray(from, to)))
+  if (extents instanceof Problem) return extents
+  return {
+    count: extents.length / 2,
+    at: (index) => parseItem(bytes.subarray(extents[index * 2] ?? 0, extents[index * 2 + 1] ?? 0)),
+  }
 }
 
 export const notAnArray = invalid(undefined, 'The batch must be an array of transactions.')
@@ -31,14 +36,12 @@ const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
 
-interface Extent {
-  readonly from: number
-  readonly to: number
-}
-
-/** Where each item stands, from behind the array's bracket: commas and the last bracket count outside strings, braces and brackets. */
-function itemExtents(bytes: Buffer, start: number, itemsMax: number): Extent[] | Problem {
-  const extents: Extent[] = []
+/**
+ * Where each item begins and ends, two numbers an item, from behind the array's bracket: commas and the last bracket count outside strings,
+ * braces and brackets.
+ */
+function itemExtents(bytes: Buffer, start: number, itemsMax: number): number[] | Problem {
+  const extents: number[] = []
   const { length } = bytes
   let from = skipBlank(bytes, start)
   if (bytes[from] === closeBracket) return skipBlank(bytes, from + 1) === length ? extents : brokenArray
@@ -53,8 +56,8 @@ function itemExtents(bytes: Buffer, start: number, itemsMax: number): Extent[] |
       if (byte === closeBrace || byte === closeBracket) depth -= 1
     } else if (byte === comma || byte === closeBracket) {
       if (at === from) return brokenArray
-      if (extents.length === itemsMax) return tooManyItems(itemsMax)
-      extents.push({ from, to: at })
+      if (extents.length === itemsMax * 2) return tooManyItems(itemsMax)
+      extents.push(from, at)
       from = skipBlank(bytes, at + 1)
       if (byte === closeBracket) return from === length ? extents : brokenArray
       at = from - 1

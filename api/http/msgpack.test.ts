@@ -8,9 +8,9 @@ import { Problem } from './problem.ts'
 
 const items = (bytes: Uint8Array | readonly number[], max = 10_000): unknown => {
   const read = readPackedItems(Buffer.from(bytes), max)
-  return read instanceof Problem
-    ? read.code
-    : read.map((item) => (item instanceof Problem ? [item.code, item.field] : item))
+  if (read instanceof Problem) return read.code
+  const values = Array.from({ length: read.count }, (_, index) => read.at(index))
+  return values.map((item) => (item instanceof Problem ? [item.code, item.field] : item))
 }
 
 test('an array of maps is read', () => {

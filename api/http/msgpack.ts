@@ -4,6 +4,7 @@
 import { isUtf8 } from 'node:buffer'
 import { DecodeError, Decoder, Encoder } from '@msgpack/msgpack'
 import type { Answer } from '../../actors/engine.ts'
+import type { Items } from './array-batch.ts'
 import { brokenUtf8, singleBytesMax } from './body-parsers.ts'
 import { itemTooLong, notAnArray, tooManyItems } from './json-items.ts'
 import { invalid, Problem } from './problem.ts'
@@ -12,19 +13,28 @@ import { invalid, Problem } from './problem.ts'
 const depthMax = 2_048
 
 /** The items, or why there are none. An item that is bad is a `Problem` in its place. */
-export function readPackedItems(bytes: Buffer, itemsMax: number): unknown[] | Problem {
+export function readPackedItems(bytes: Buffer, itemsMax: number): Items | Problem {
   const count = arraySize(bytes)
   if (count === undefined) return notAnArray
   if (count.size > itemsMax) return tooManyItems(itemsMax)
-  const items: unknown[] = []
+  /** Where each item begins, and last where the array ends. */
+  const starts = [count.at]
+  /** Items with a string that is not UTF-8. */
+  const broken = new Set<number>()
   let { at } = count
   for (let index = 0; index < count.size; index++) {
     const extent = extentOf(bytes, at)
     if (extent instanceof Problem) return extent
-    items.push(extent.text ? decodeItem(bytes.subarray(at, extent.end)) : brokenUtf8)
+    if (!extent.text) broken.add(index)
     at = extent.end
+    starts.push(at)
   }
-  return at === bytes.length ? items : trailing
+  if (at !== bytes.length) return trailing
+  return {
+    count: count.size,
+    at: (index) =>
+      broken.has(index) ? brokenUtf8 : decodeItem(bytes.subarray(starts[index] ?? 0, starts[index + 1] ?? 0)),
+  }
 }
 
 const truncated = invalid(undefined, 'The MessagePack ends in the middle, or has a byte that says nothing.')
@@ -46,11 +56,16 @@ function decodeItem(bytes: Uint8Array): unknown {
 
 const encoder = new Encoder()
 
-/** `[{"index","http","replayed","body"},..]` with each body as a map. */
-export function packAnswers(answers: readonly Answer[]): Uint8Array {
-  return encoder.encode(
-    answers.map(({ http, replayed, body }, index) => ({ index, http, replayed, body: JSON.parse(body) as unknown })),
-  )
+/** `{"index","http","replayed","body"}` with the body as a map. */
+export const packAnswer = (index: number, { http, replayed, body }: Answer): Uint8Array =>
+  encoder.encode({ index, http, replayed, body: JSON.parse(body) as unknown })
+
+/** An array of packed values. */
+export function packArray(values: readonly Uint8Array[]): Buffer {
+  const head = Buffer.allocUnsafe(5)
+  head.writeUInt8(0xdd, 0)
+  head.writeUInt32BE(values.length, 1)
+  return Buffer.concat([head, ...values])
 }
 
 function arraySize(bytes: Buffer): { size: number; at: number } | undefined {
