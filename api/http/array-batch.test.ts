@@ -12,7 +12,7 @@ const debit = (index: number): object => ({
   amount: '1',
 })
 
-function given(count: number, valueOf: (index: number) => unknown = debit) {
+function given(count: number, itemAt: (index: number) => unknown = debit) {
   const engine = new FakeEngine()
   const parsed: number[] = []
   const https: number[] = []
@@ -20,7 +20,7 @@ function given(count: number, valueOf: (index: number) => unknown = debit) {
     count,
     at: (index) => {
       parsed.push(index)
-      return valueOf(index)
+      return itemAt(index)
     },
   }
   const ports = { engine, intake: new EngineIntake(engine), onItem: (http: number) => void https.push(http) }
