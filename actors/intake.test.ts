@@ -23,7 +23,7 @@ const start = { generation: 0, high: 0, low: 0, index: 0 }
 function given() {
   const time = new VirtualTime()
   const mailbox = new FakeMailbox(3)
-  const intake = new Intake({ partitions, deadlineMs: 10_000 }, mailbox, time, time)
+  const intake = new Intake({ partitions, generation: 1, deadlineMs: 10_000 }, mailbox, time, time)
   intake.accept(true)
   for (let partition = 0; partition < partitions; partition++) mailbox.open(partition, start)
   const answers = new Map<string, Answer[]>()
@@ -396,4 +396,27 @@ test('close answers whatever is left and leaves no timer', () => {
   intake.close()
   assert.equal(codeOf('1'), '503 outcome_unknown unknown')
   assert.equal(time.pendingTimers, 0)
+})
+
+test('the tickets of a process are not those of one before it, whose frames may still be answered', () => {
+  const sent = [3, 4].map((generation) => {
+    const time = new VirtualTime()
+    const mailbox = new FakeMailbox(generation)
+    mailbox.open(0, start)
+    const intake = new Intake({ partitions: 1, generation, deadlineMs: 10_000 }, mailbox, time, time)
+    intake.accept(true)
+    let heard: string | undefined
+    intake.submit({ ...credit({ id: `g${generation}` }) }, ({ body }) => {
+      heard = body
+    })
+    time.turn()
+    const [frame] = mailbox.take(10)
+    return { intake, tickets: ticketsOf(frame ?? assert.fail()), heard: () => heard }
+  })
+  const [former, present] = sent
+  assert.ok(former !== undefined && present !== undefined)
+  present.intake.answers(former.tickets, [201], [0], '{"of":"the former"}')
+  assert.equal(present.heard(), undefined)
+  present.intake.answers(present.tickets, [201], [0], '{"of":"this one"}')
+  assert.equal(present.heard(), '{"of":"this one"}')
 })

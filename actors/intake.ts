@@ -11,6 +11,11 @@ import { partitionOfCommand } from './route.ts'
 
 export interface IntakeOptions {
   readonly partitions: number
+  /**
+   * The mailbox's generation when this process opened it, higher than in any process before: frames of a former one may still lie there, and
+   * whoever decides them answers under their tickets, which must not be ours.
+   */
+  readonly generation: number
   /** A command unanswered for so long is answered `outcome_unknown`; it may still be decided. */
   readonly deadlineMs: number
 }
@@ -18,6 +23,9 @@ export interface IntakeOptions {
 const sweepMs = 50
 
 type Cause = 'shard' | 'mailbox'
+
+/** Both stay exact numbers for two million generations. */
+const ticketsPerGeneration = 2 ** 32
 
 export class Intake {
   private readonly options: IntakeOptions
@@ -27,7 +35,7 @@ export class Intake {
   /** By ticket, oldest first. */
   private readonly pending = new Map<number, Pending>()
   private readonly down: Readonly<Record<Cause, Map<number, string>>> = { shard: new Map(), mailbox: new Map() }
-  private tickets = 0
+  private tickets: number
   private accepting = false
   /** Called with each claim for which its partition has no stock: to be parked, then sent again or given up. */
   onStockElsewhere: (pending: Pending) => void = (pending) => this.giveUp(pending, 'No other partition can be asked.')
@@ -35,6 +43,7 @@ export class Intake {
 
   constructor(options: IntakeOptions, mailbox: MailboxWriter, clock: Clock, timers: Timers) {
     this.options = options
+    this.tickets = options.generation * ticketsPerGeneration
     this.clock = clock
     this.timers = timers
     this.outbox = new Outbox(mailbox, timers, this.pending, (pending) =>

@@ -15,7 +15,7 @@ async function given({ workers = 2, shardOf = [0, 0, 0, 0] }: { workers?: number
   const time = new VirtualTime()
   const threads = new FakeThreads()
   const mailbox = new FakeMailbox()
-  const intake = new Intake({ partitions: shardOf.length, deadlineMs: 60_000 }, mailbox, time, time)
+  const intake = new Intake({ partitions: shardOf.length, generation: 1, deadlineMs: 60_000 }, mailbox, time, time)
   intake.accept(true)
   const news: string[] = []
   const lockless = new Set<number>()

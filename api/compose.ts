@@ -187,7 +187,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const assets = new Map(info.assets)
   const { mailbox } = opened
   const intake = new Intake(
-    { partitions: info.partitions, deadlineMs: options.deadlineMs },
+    { partitions: info.partitions, generation: opened.generation, deadlineMs: options.deadlineMs },
     mailbox,
     systemClock,
     systemTimers,

@@ -38,6 +38,8 @@ export interface MailboxOptions {
 
 export interface OpenedMailbox {
   readonly mailbox: HostMailbox
+  /** That this process opened: above those of all before. */
+  readonly generation: number
   /** Undefined: in memory. */
   readonly redis: RedisMailbox | undefined
   /** From now on partitions whose mailbox is out of reach refuse commands. */
@@ -53,7 +55,7 @@ export async function openMailbox(options: MailboxOptions): Promise<OpenedMailbo
   if (redisUrl === undefined) {
     const mailbox = new MemoryMailbox(options.consumedGeneration + 1, defaultMailboxLimits)
     const nothing = async (): Promise<void> => undefined
-    return { mailbox, redis: undefined, attach: () => undefined, trouble: () => undefined, close: nothing }
+    return { mailbox, generation: mailbox.generation, redis: undefined, attach: () => undefined, trouble: () => undefined, close: nothing }
   }
   const down = new Map<number, string>()
   let intake: Intake | undefined
@@ -83,6 +85,7 @@ export async function openMailbox(options: MailboxOptions): Promise<OpenedMailbo
   })
   return {
     mailbox: redis,
+    generation: redis.generation(),
     redis,
     attach: (to) => {
       intake = to

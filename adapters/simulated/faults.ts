@@ -14,6 +14,10 @@ export const operationFaults = {
   read_fails: 0.04,
   /** A message between threads takes up to 50 ms instead of microseconds. */
   message_slow: 0.02,
+  /** A call to the streams server is given up, and arrives later. */
+  mailbox_late: 0.02,
+  /** Frames are appended, but the reply never comes: they are sent again. */
+  mailbox_unanswered: 0.02,
   /** A client's request or its answer is lost with the connection. */
   client_cut: 0.02,
   /** A client sends the same request twice at a time. */
@@ -34,6 +38,10 @@ export const disasters = {
   shard_down: 900,
   /** No commit finds room on the disk of one shard for a while; reading goes on. */
   disk_full: 1500,
+  /** The streams server fails over to a replica that lacks the last frames. */
+  mailbox_loses_tail: 700,
+  /** The streams server is out of reach for a while. */
+  mailbox_down: 1200,
   /** The wall clock of the process is set, up to an hour forth or back. */
   clock_jumps: 800,
   /** Rows go to a new segment from now on. */

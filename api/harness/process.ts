@@ -15,6 +15,12 @@ import { MemoryMailboxPort } from '../../adapters/memory/reader.ts'
 import type { SimulatedDatabase } from '../../adapters/simulated/database.ts'
 import type { Party } from '../../adapters/simulated/party.ts'
 import type { Simulation } from '../../adapters/simulated/simulation.ts'
+import type { SimulatedStreams } from '../../adapters/simulated/streams.ts'
+import {
+  StreamsMailbox,
+  type StreamsMailboxNews,
+  StreamsMailboxPort,
+} from '../../adapters/simulated/streams-mailbox.ts'
 import { SimulatedThreads, type ThreadStart } from '../../adapters/simulated/threads.ts'
 import { wire } from '../../adapters/simulated/wire.ts'
 import { dateText } from '../../core/business-date.ts'
@@ -33,6 +39,8 @@ export interface ProcessOptions {
   readonly assets: Rules['assets']
   readonly limits: LaneLimits
   readonly mailbox: MemoryMailboxLimits
+  /** Where commands are carried: in the process where undefined. */
+  readonly streams: SimulatedStreams | undefined
 }
 
 /** What somebody who watches or meddles may put in between; nothing of it is there in production. */
@@ -59,7 +67,7 @@ export class SimulatedProcess {
   private readonly taps: Taps
   private intake: Intake | undefined
   private supervisor: Supervisor | undefined
-  private mailbox: MemoryMailbox | undefined
+  private mailbox: MemoryMailbox | StreamsMailbox | undefined
   private keeper: CatalogKeeper | undefined
   private generation = 0
 
@@ -85,10 +93,10 @@ export class SimulatedProcess {
     for (const database of databases) while (!database.lock(party, force)) await party.wait(everyMs.lock)
     for (const database of databases) void this.keepLock(database)
     const generations = await Promise.all(databases.map((database) => this.highestGeneration(database)))
-    this.generation = Math.max(...generations) + 1
-    const mailbox = new MemoryMailbox(this.generation, options.mailbox)
+    const mailbox = await this.openMailbox(Math.max(...generations))
+    this.generation = mailbox.generation
     const intake = new Intake(
-      { partitions: options.shardOf.length, deadlineMs: options.deadlineMs },
+      { partitions: options.shardOf.length, generation: mailbox.generation, deadlineMs: options.deadlineMs },
       mailbox,
       party.clock,
       party.timers,
@@ -131,6 +139,24 @@ export class SimulatedProcess {
       void this.expire(database)
       void this.expirePoints(database)
     }
+  }
+
+  private async openMailbox(consumedGeneration: number): Promise<MemoryMailbox | StreamsMailbox> {
+    const { streams, mailbox, shardOf } = this.options
+    if (streams === undefined) return new MemoryMailbox(consumedGeneration + 1, mailbox)
+    const news: StreamsMailboxNews = {
+      reachable: (reachable) => {
+        for (const partition of shardOf.keys()) {
+          this.intake?.setDown(partition, reachable ? undefined : 'The mailbox cannot be reached.', 'mailbox')
+        }
+      },
+      superseded: () => this.dethrone('another process has opened the mailbox'),
+    }
+    return await StreamsMailbox.start(this.simulation, streams, this.party, news, {
+      partitions: shardOf.length,
+      consumedGeneration,
+      commandsMax: mailbox.partitionCommandsMax,
+    })
   }
 
   private keepCatalog(intake: Intake): CatalogKeeper | undefined {
@@ -209,8 +235,14 @@ export class SimulatedProcess {
     const { simulation, options, taps, databases } = this
     const [near, far] = wire(simulation, this.party, party)
     party.onDeath(() => this.party.timers.soon(() => near.close()))
-    this.mailbox?.connect(near as unknown as MessagePort)
-    const port = new MemoryMailboxPort(far as unknown as MessagePort, this.generation)
+    const mailbox = this.mailbox
+    const { generation } = this
+    if (mailbox === undefined) throw new Error('threads start when the mailbox is open')
+    const port =
+      mailbox instanceof StreamsMailbox && options.streams !== undefined
+        ? new StreamsMailboxPort(simulation, options.streams, party, far, mailbox.connect(near))
+        : new MemoryMailboxPort(far as unknown as MessagePort, generation)
+    if (mailbox instanceof MemoryMailbox) mailbox.connect(near as unknown as MessagePort)
     const random: Random = simulation.random.fork(party.name)
     const send = (message: FromWorker): void => control.postMessage(message)
     let ledgers = 0

@@ -11,6 +11,7 @@ import type { Party } from '../../adapters/simulated/party.ts'
 import type { SeededRandom } from '../../adapters/simulated/random.ts'
 import { SimulatedShard } from '../../adapters/simulated/shard.ts'
 import { Simulation, type SimulationOptions } from '../../adapters/simulated/simulation.ts'
+import { SimulatedStreams } from '../../adapters/simulated/streams.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
@@ -37,6 +38,8 @@ export interface WorldOptions {
   readonly watchdogMs?: number
   readonly limits?: LaneLimits
   readonly mailbox?: MemoryMailboxLimits
+  /** Commands are carried by a server of their own, that outlives the process and may lose some. */
+  readonly streams?: boolean
   readonly assets?: readonly Asset[]
   readonly retry?: RetryPolicy
   readonly taps?: Taps
@@ -68,6 +71,7 @@ export class World {
   readonly databases: readonly SimulatedDatabase[]
   readonly shardOf: readonly number[]
   readonly operations: Operation[] = []
+  readonly streams: SimulatedStreams | undefined
   readonly houseAutoOpen: boolean
   readonly dateOf: Rules['dateOf']
   /** Before the first change of the catalog. */
@@ -98,6 +102,7 @@ export class World {
     this.clientRandom = this.simulation.random.fork('clients')
     this.clients = this.simulation.party('client')
     this.shardOf = Array.from({ length: partitions }, (_, partition) => partition % shards)
+    this.streams = options.streams === true ? new SimulatedStreams(this.simulation.random.fork('streams')) : undefined
     this.houseAutoOpen = options.houseAutoOpen ?? true
     this.dateOf = options.timeZone === undefined ? utc : calendarOf(options.timeZone)
     const assets = options.assets ?? builtInAssets
@@ -127,6 +132,7 @@ export class World {
         assets: this.assets,
         limits: limits ?? defaults.limits,
         mailbox: mailbox ?? defaultMailboxLimits,
+        streams: this.streams,
       },
       taps ?? {},
     )
@@ -393,6 +399,18 @@ export class World {
         })
         return
       }
+      case 'mailbox_loses_tail':
+        this.streams?.failOver()
+        return
+      case 'mailbox_down': {
+        const { streams } = this
+        if (streams === undefined) return
+        streams.isDown = true
+        this.last(random.between(1, 1500), () => {
+          streams.isDown = false
+        })
+        return
+      }
       case 'clock_jumps':
         this.skewMs += random.between(-3_600_000, 3_600_000)
         for (const { party } of this.processes) party.skewMs = this.skewMs
@@ -440,6 +458,7 @@ export class World {
       database.comeUp()
       database.diskIsFull = false
     }
+    if (this.streams !== undefined) this.streams.isDown = false
     for (const { party, threads } of this.processes) {
       party.thaw()
       for (const thread of threads.running) thread.party.thaw()

@@ -111,6 +111,7 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
       bytesMax: random.pick([2000, 1 << 28, 1 << 28] as const),
       windowCommandsMax: random.pick([1, 10, 16_384] as const),
     },
+    streams: random.chance(0.5),
     retry: { retriesMax: 100_000, delayMs: 20, delayMsMax: 1000 },
     onReply: (operation, answer) => checkReply(world, operation, answer),
     taps: {
