@@ -1,0 +1,195 @@
+// A whole server with its mailbox in Redis, under load while Redis is killed, flushed, frozen, filled up and failed over, and while the server
+// itself is killed. Whatever was acknowledged stays as it was told; whatever was not gets an answer when it is sent again; the accounts are the
+// sum of both (DESIGN.md section 8).
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
+import { verifyLedger } from '../adapters/postgres/verify.ts'
+import { type Switchboard, switchboard } from '../adapters/redis/testing/switchboard.ts'
+import { noRedis, type TestRedis, testRedis } from '../adapters/redis/testing/test-redis.ts'
+import { type Emitted, emit } from './testing/emitted.ts'
+import { HttpPosts } from './testing/http-posts.ts'
+import { MixedLoad, sent } from './testing/mixed-load.ts'
+import { Oracle } from './testing/oracle.ts'
+import { Seeded } from './testing/seeded.ts'
+import { startTestServer, type TestServer } from './testing/test-server.ts'
+
+const skip = noRedis ?? false
+const seed = Number(process.env.SEED ?? Date.now() % 1e9)
+const clients = 16
+const owners = 20
+
+let postgres: TestPostgres
+let emitted: Emitted
+const servers: TestServer[] = []
+const started: { stop(): Promise<void> }[] = []
+before(async () => {
+  if (noRedis !== undefined) return
+  postgres = await testPostgres()
+  emitted = await emit()
+})
+after(async () => {
+  for (const server of servers) await server.kill9()
+  for (const one of started) await one.stop()
+  await postgres?.stop()
+  await emitted?.remove()
+})
+
+async function start(databaseUrl: string, redisUrl: string): Promise<TestServer> {
+  const env = { WORKERS: '2', LOG_LEVEL: 'warn', REDIS_URL: redisUrl, DEADLINE_MS: '4000' }
+  const server = await startTestServer({ databaseUrl, program: emitted.program, env })
+  servers.push(server)
+  return server
+}
+
+async function startedRedis(): Promise<TestRedis> {
+  const redis = await testRedis()
+  started.push(redis)
+  return redis
+}
+
+async function openAccounts(posts: HttpPosts, load: MixedLoad, oracle: Oracle): Promise<void> {
+  for (const id of load.accounts) {
+    const opened = await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' }))
+    assert.equal(opened?.status, 201)
+    const [owner = ''] = id.split(':')
+    const first = sent(owner, { id: `${id}-first`, type: 'credit', account: id, amount: '500' })
+    oracle.sending(first)
+    oracle.answered(first, await posts.post('/v1/transactions', first.json))
+  }
+}
+
+/** Clients that send until they are told to stop, old ones again now and then. What is refused as overloaded counts as not sent. */
+function underLoad(posts: HttpPosts, load: MixedLoad, oracle: Oracle, round: number, random: Seeded) {
+  const mine: ReturnType<MixedLoad['next']>[] = []
+  let stopped = false
+  let acknowledged = 0
+  const client = async (): Promise<void> => {
+    while (!stopped) {
+      const old = random.chance(0.05) ? random.pick(mine) : undefined
+      const next = old ?? load.next(round)
+      if (old === undefined) mine.push(next)
+      oracle.sending(next)
+      const answer = await posts.post('/v1/transactions', next.json)
+      if (answer === undefined) return
+      if (answer.status === 429) await pause(20)
+      else oracle.answered(next, answer)
+      if (answer.status !== 429 && answer.status !== 503) acknowledged++
+    }
+  }
+  const done = Promise.all(Array.from({ length: clients }, client))
+  return {
+    acknowledged: () => acknowledged,
+    stop: async () => {
+      stopped = true
+      await done
+    },
+  }
+}
+
+interface Scene {
+  redis: TestRedis
+  readonly board: Switchboard
+}
+
+/** Each ends with a Redis that works. */
+const faults: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  'killed and started again without its data': async ({ redis }) => {
+    await redis.kill9()
+    await pause(300)
+    await redis.start()
+  },
+  flushed: async ({ redis }) => {
+    await redis.call('FLUSHALL')
+  },
+  'frozen for longer than a reply is waited for': async ({ redis }) => {
+    redis.freeze()
+    await pause(3000)
+    redis.thaw()
+  },
+  'out of memory for a while': async ({ redis }) => {
+    await redis.call('CONFIG', 'SET', 'maxmemory', '1')
+    await pause(500)
+    await redis.call('CONFIG', 'SET', 'maxmemory', '0')
+  },
+  'failed over to a replica that misses the end': async (scene) => {
+    const replica = await startedRedis()
+    await replica.call('REPLICAOF', '127.0.0.1', scene.redis.port)
+    for (let up = false; !up; await pause(20)) {
+      up = String(await replica.call('INFO', 'replication')).includes('master_link_status:up')
+    }
+    await replica.call('REPLICAOF', 'NO', 'ONE')
+    // The old primary goes on for a while, so that the new one misses what it takes.
+    await pause(150)
+    scene.board.switchTo(replica.port)
+    await scene.redis.stop()
+    scene.redis = replica
+  },
+}
+
+async function waitUntil(what: string, holds: () => boolean): Promise<void> {
+  const late = performance.now() + 20_000
+  while (!holds()) {
+    assert.ok(performance.now() < late, `it did not come to that: ${what}`)
+    await pause(20)
+  }
+}
+
+test(`Redis under every fault, and kill -9 of the server (SEED=${seed}): every answer stands, every unknown outcome is settled`, {
+  skip,
+}, async () => {
+  const databaseUrl = await postgres.newDatabase()
+  const redis = await startedRedis()
+  const board = await switchboard(redis.port)
+  started.push(board)
+  const scene: Scene = { redis, board }
+  const random = new Seeded(seed)
+  const load = new MixedLoad(seed, 'r', owners)
+  const oracle = new Oracle()
+  let server = await start(databaseUrl, board.url)
+  const first = new HttpPosts(server.url, 64)
+  await openAccounts(first, load, oracle)
+  first.close()
+  let round = 0
+  let settledUnknown = 0
+  const settle = async (): Promise<void> => {
+    const posts = new HttpPosts(server.url, 64)
+    settledUnknown += oracle.unknown().length
+    await oracle.sendAgain(posts, [...oracle.unknown(), ...oracle.acknowledged().slice(-200)])
+    posts.close()
+  }
+  for (const [name, strike] of Object.entries(faults)) {
+    const posts = new HttpPosts(server.url, 64)
+    const working = underLoad(posts, load, oracle, ++round, random)
+    await waitUntil(`load before it is ${name}`, () => working.acknowledged() > 100)
+    await strike(scene)
+    const before = working.acknowledged()
+    await waitUntil(`answers after it was ${name}\n${server.output()}`, () => working.acknowledged() > before + 100)
+    await working.stop()
+    posts.close()
+    await settle()
+  }
+  assert.ok(server.output().includes('a new generation of the mailbox was opened'), server.output())
+  for (let i = 0; i < 3; i++) {
+    const posts = new HttpPosts(server.url, 64)
+    const working = underLoad(posts, load, oracle, ++round, random)
+    await pause(150 + random.below(200))
+    await server.kill9()
+    await working.stop()
+    posts.close()
+    server = await start(databaseUrl, board.url)
+    await settle()
+  }
+  const posts = new HttpPosts(server.url, 64)
+  await oracle.sendAgain(posts, oracle.acknowledged(), 128)
+  await oracle.checkAccounts(posts)
+  posts.close()
+  assert.equal(await server.stop(), 0)
+  const { ok, finding } = await verifyLedger([databaseUrl])
+  assert.ok(ok, JSON.stringify(finding))
+  const { acknowledged, posted } = oracle.count()
+  assert.ok(acknowledged > 1000 && posted > acknowledged / 4, 'there was hardly any load')
+  assert.ok(settledUnknown > 0, 'no fault met a transaction under way')
+  console.log(`seed ${seed}: ${acknowledged} acknowledged, ${posted} posted, ${settledUnknown} outcomes were unknown`)
+})
