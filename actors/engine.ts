@@ -25,6 +25,18 @@ export interface EngineCatalog {
   list(kind: CatalogKind): readonly CatalogChange[]
 }
 
+export interface EngineLater {
+  /**
+   * As `Engine.submit`, but `reply` is called with 202 as soon as the mailbox holds the command: queued, not applied. With its decision if that
+   * was sooner.
+   */
+  submit(command: Command, reply: (answer: Answer) => void): void
+  /** What is told of a queued one until it is decided; undefined: it does not wait here. */
+  find(owner: string, id: string): Answer | undefined
+  /** Resolves when it is decided, at once if it does not wait here, and after `ms` whatever happens. */
+  decided(owner: string, id: string, ms: number): Promise<void>
+}
+
 export interface Engine {
   /**
    * Sends a command to the mailbox of its owner's partition. `reply` is called exactly once and never inside this call: after the commit, or with
@@ -39,6 +51,8 @@ export interface Engine {
   assets(): ReadonlyMap<string, Asset>
   /** What every partition sees in order. */
   readonly catalog: EngineCatalog
+  /** Commands accepted for later; undefined where the mailbox ends with the process. */
+  readonly later: EngineLater | undefined
   /** Why commands of some partitions do not get into their mailbox; undefined: they do. */
   mailboxTrouble(): string | undefined
   /** May take traffic: every partition is hosted. */

@@ -52,8 +52,11 @@ export class Intake {
     this.cancelSweep = timers.after(sweepMs, () => this.sweep())
   }
 
-  /** See `Engine.submit`. */
-  submit(command: Command, reply: (answer: Answer) => void, waits = false): void {
+  /**
+   * See `Engine.submit`. `accepted` is called once when the mailbox holds the command, if it is not answered by then; from then on it has no
+   * deadline.
+   */
+  submit(command: Command, reply: (answer: Answer) => void, waits = false, accepted?: () => void): void {
     const refusal = this.refusalOf(command)
     if (refusal !== undefined) {
       this.timers.soon(() => reply(refusal))
@@ -75,6 +78,7 @@ export class Intake {
       partition,
       deadline,
       waits,
+      accepted,
       frame: undefined,
       index: 0,
       sent: false,
@@ -151,11 +155,12 @@ export class Intake {
     else this.down[cause].set(partition, detail)
   }
 
-  /** All deadlines are equally long, so the oldest entries end first. */
+  /** All deadlines are equally long, so the oldest entries end first; what was accepted for later has none. */
   private sweep(): void {
     const now = this.clock.elapsed()
     let unsent = false
     for (const [ticket, { deadline, command, frame, sent }] of this.pending) {
+      if (deadline === Number.POSITIVE_INFINITY) continue
       if (deadline > now) break
       const mayBeApplied = sent || frame !== undefined
       this.answer(ticket, mayBeApplied ? unknown(command, 'No answer came before the deadline.') : overloaded(command))

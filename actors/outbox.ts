@@ -14,9 +14,11 @@ export interface Pending extends Stamped {
   readonly command: Command
   readonly reply: (answer: Answer) => void
   readonly partition: number
-  readonly deadline: number
+  deadline: number
   /** Kept in order until there is room, instead of being refused. */
   readonly waits: boolean
+  /** Whoever wants to know that the mailbox holds it; undefined once told. */
+  accepted: (() => void) | undefined
   /** The frame it went out with last; undefined: it waits here. */
   frame: OutFrame | undefined
   /** Its place in the frame, from 1. */
@@ -28,6 +30,8 @@ export interface Pending extends Stamped {
 interface OutFrame extends NewFrame {
   bytes: Uint8Array
   list: readonly Pending[]
+  /** Somebody wants to know when the mailbox holds it. */
+  tells: boolean
   /** undefined: under way. */
   name: FrameName | 'lost' | undefined
 }
@@ -123,6 +127,7 @@ export class Outbox {
     if (outcome === 'full') this.takeBack(box, list)
     else {
       frame.name = outcome
+      if (frame.tells && outcome !== 'lost') this.tell(list)
       // Its lane may have consumed it, and its thread ended before the answer, sooner than this was heard.
       if (outcome !== 'lost' && comparePositions({ ...outcome, index: 1 }, box.hosted) <= 0) this.sendAgain(box)
     }
@@ -130,6 +135,15 @@ export class Outbox {
     if (box.refused.length > 0) this.waitForRoom(box)
     this.release(box)
     if (box.gathered.length > 0) this.flushSoon()
+  }
+
+  private tell(list: readonly Pending[]): void {
+    for (const pending of list) {
+      if (pending.accepted === undefined || !this.unanswered.has(pending.ticket)) continue
+      pending.deadline = Number.POSITIVE_INFINITY
+      pending.accepted()
+      pending.accepted = undefined
+    }
   }
 
   /** The mailbox is full: what may wait stays, in order; all else is refused. */
@@ -234,12 +248,20 @@ const beforeAll: Position = { generation: -1, high: 0, low: 0, index: 0 }
 const byTicket = (a: Pending, b: Pending): number => a.ticket - b.ticket
 
 function frameOf(partition: number, list: readonly Pending[]): OutFrame {
-  const frame: OutFrame = { partition, bytes: encodeFrame(list), commands: list.length, list, name: undefined }
+  const frame: OutFrame = {
+    partition,
+    bytes: encodeFrame(list),
+    commands: list.length,
+    list,
+    tells: false,
+    name: undefined,
+  }
   for (let i = 0; i < list.length; i++) {
     const pending = list[i]
     if (pending === undefined) continue
     pending.frame = frame
     pending.index = i + 1
+    if (pending.accepted !== undefined) frame.tells = true
   }
   return frame
 }

@@ -6,6 +6,7 @@ import type { Engine } from '../actors/engine.ts'
 import { isFault } from '../actors/faults.ts'
 import { Intake } from '../actors/intake.ts'
 import type { CommitStats } from '../actors/lane.ts'
+import { Later } from '../actors/later.ts'
 import type { Reads } from '../actors/reads.ts'
 import { StockKeeper } from '../actors/stock-keeper.ts'
 import { Supervisor } from '../actors/supervisor.ts'
@@ -310,6 +311,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     dethroned,
     queueDepth: () => mailbox.depth(),
     redis: opened.redis,
+    later: opened.redis === undefined ? undefined : new Later(intake, systemTimers),
     mailboxTrouble: () => opened.trouble(),
     waiting: () => intake.waiting,
     utilizations: () => supervisor.utilizations(),

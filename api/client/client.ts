@@ -8,6 +8,7 @@ import type {
   ChainHead,
   Entry,
   OpenAccountRequest,
+  QueuedTransaction,
   Receipt,
   SuanpanProblem,
   TransactionNow,
@@ -113,8 +114,20 @@ export interface Client {
   readonly transactions: {
     /** Sends the same id again until there is an answer or the retries are used up: then `UnavailableError`, `ConnectionError` or `TimeoutError`. */
     post(request: TransactionRequest, options?: CallOptions): Promise<Outcome>
-    /** Undefined: never seen. */
-    get(owner: string, id: string, options?: CallOptions): Promise<TransactionView | undefined>
+    /**
+     * As `post`, but the server may answer as soon as the transaction is queued in Redis: `queued` is not applied, `get` tells what became
+     * of it. Where its mailbox is in memory this is `post`.
+     */
+    queue(
+      request: TransactionRequest,
+      options?: CallOptions,
+    ): Promise<Outcome | Each<'queued', { readonly queued: QueuedTransaction }>>
+    /** Undefined: never seen. A queued one is waited for up to `waitSeconds` (at most 30). */
+    get(
+      owner: string,
+      id: string,
+      options?: CallOptions & { readonly waitSeconds?: number },
+    ): Promise<TransactionView | QueuedTransaction | undefined>
   }
   /** Many transactions, streamed both ways; see `exchange`. Break out of the loop to stop: what was sent may still be carried out. */
   batch<Request extends TransactionRequest>(
@@ -223,14 +236,25 @@ export function createClient(options: ClientOptions): Client {
     },
     transactions: {
       async post(request, options) {
-        const reply = await send('POST', '/v1/transactions', request, options?.signal)
-        const outcome = outcomeOf(reply.http, reply.headers['idempotent-replayed'] === 'true', reply.body)
-        // `call` has thrown for everything retryable already.
-        if (outcome.status === 'failed') throw new UnavailableError(reply.http, outcome.problem)
-        return outcome
+        return settledOutcome(await send('POST', '/v1/transactions', request, options?.signal))
+      },
+      async queue(request, options) {
+        const reply = await transport.call({
+          method: 'POST',
+          path: '/v1/transactions',
+          body: JSON.stringify(request),
+          headers: { prefer: 'respond-async' },
+          retry: 'idempotent',
+          signal: options?.signal,
+        })
+        if (reply.http === 202) return { status: 'queued', queued: found<QueuedTransaction>(reply) }
+        return settledOutcome(reply)
       },
       get: (owner, id, options) =>
-        getOrNone<TransactionView>(`/v1/transactions/${segment(id)}${queryOf({ owner })}`, options),
+        getOrNone<TransactionView | QueuedTransaction>(
+          `/v1/transactions/${segment(id)}${queryOf({ owner, wait: options?.waitSeconds })}`,
+          options,
+        ),
     },
     batch,
     batchJson: exchangeRows,
@@ -258,6 +282,13 @@ const changeStatuses: { readonly [http: number]: 'declined' | 'stale' | 'not_fou
   404: 'not_found',
   412: 'stale',
   422: 'declined',
+}
+
+/** `call` has thrown for everything retryable already. */
+function settledOutcome(reply: Reply): Outcome {
+  const outcome = outcomeOf(reply.http, reply.headers['idempotent-replayed'] === 'true', reply.body)
+  if (outcome.status === 'failed') throw new UnavailableError(reply.http, outcome.problem)
+  return outcome
 }
 
 /** The body of an answer that must be a success; a problem is thrown as `RefusedError`. */

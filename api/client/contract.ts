@@ -72,6 +72,13 @@ interface Given {
   readonly metadata?: JsonObject
 }
 
+/** Waits to be decided: nothing is applied, and it may still be declined. */
+export interface QueuedTransaction {
+  readonly id: string
+  readonly type: string
+  readonly status: 'queued'
+}
+
 export interface Posting {
   readonly from: string
   readonly to: string

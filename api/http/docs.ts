@@ -14,7 +14,13 @@ import {
   HeadsAnswer,
   PointsAnswer,
 } from '../../schemas/http/account.ts'
-import { BatchItemAnswer, ProblemAnswer, TransactionAnswer, TransactionViewAnswer } from '../../schemas/http/answer.ts'
+import {
+  BatchItemAnswer,
+  ProblemAnswer,
+  QueuedAnswer,
+  TransactionAnswer,
+  TransactionViewAnswer,
+} from '../../schemas/http/answer.ts'
 import { CampaignAnswer, CampaignsAnswer, ProgramAnswer, ProgramsAnswer } from '../../schemas/http/catalog.ts'
 import { AnyTransactionBody, transactionBodies } from '../../schemas/http/transaction.ts'
 
@@ -48,6 +54,7 @@ const named = [
   AnyTransactionBody,
   TransactionAnswer,
   TransactionViewAnswer,
+  QueuedAnswer,
   BatchItemAnswer,
   ProblemAnswer,
   AccountAnswer,

@@ -13,6 +13,9 @@ test('it is alive whatever happens, and ready when engine and databases are', as
   assertProblem(await app.inject('/readyz'), 'not_ready')
   assert.equal(await health(), '{"status":"ok"}')
   engine.isReady = true
+  engine.trouble = 'Redis cannot be reached.'
+  assertProblem(await app.inject('/readyz'), 'not_ready')
+  engine.trouble = undefined
   reads.pinged = () => Promise.reject(new Error('down'))
   assertProblem(await app.inject('/readyz'), 'not_ready')
   reads.pinged = () => new Promise(() => {})

@@ -272,3 +272,92 @@ test('reading a transaction needs its owner, and takes any id of 128 characters,
   reads.transactions.set('c !expire:h1', { http: 201, body: '{}', transfers: [], now: { state: 'posted' } })
   assert.equal((await app.inject(`${url}/!expire:h1?owner=c`)).statusCode, 200)
 })
+
+// ---- accepted for later -----------------------------------------------------------------------------------------------------------
+
+const queuedBody = '{"id":"pay-1","type":"debit","status":"queued"}'
+const viewOf = (body: string) => ({ http: 201, body, transfers: [], now: { state: 'posted' } })
+
+test('respond-async without a mailbox outside of the process is ignored', async () => {
+  const answered = await post(debit, { prefer: 'respond-async' })
+  assert.equal(answered.statusCode, 201)
+  assert.equal(answered.headers['preference-applied'], undefined)
+})
+
+test('respond-async: 202 with its place, and only for whoever prefers it', async () => {
+  const submitted: string[] = []
+  engine.later = {
+    submit: (command, reply) => {
+      submitted.push(command.id)
+      setImmediate(() => reply({ http: 202, replayed: false, body: queuedBody }))
+    },
+    find: () => undefined,
+    decided: async () => undefined,
+  }
+  for (const prefer of ['respond-async', 'handling=strict, Respond-Async', 'respond-async; x=1']) {
+    const answered = await post(debit, { prefer })
+    assert.equal(answered.statusCode, 202)
+    assert.equal(answered.body, queuedBody)
+    assert.equal(answered.headers.location, '/v1/transactions/pay-1?owner=cust-42')
+    assert.equal(answered.headers['preference-applied'], 'respond-async')
+  }
+  for (const headers of [{}, { prefer: 'return=minimal' }, { prefer: 'no-respond-async' }]) {
+    assert.equal((await post(debit, headers)).statusCode, 201)
+  }
+  assert.equal(submitted.length, 3)
+})
+
+test('respond-async: what is decided or refused before it was queued is answered as ever', async () => {
+  engine.later = {
+    submit: (command, reply) => setImmediate(() => reply(engine.answerTo(command))),
+    find: () => undefined,
+    decided: async () => undefined,
+  }
+  const answered = await post(debit, { prefer: 'respond-async' })
+  assert.equal(answered.statusCode, 201)
+  assert.equal(answered.headers['preference-applied'], undefined)
+  const { answerTo } = engine
+  const detail = 'The mailbox of this owner is full; nothing was accepted.'
+  engine.answerTo = () => ({ http: 429, replayed: false, body: problemBody('overloaded', { detail, instance: url }) })
+  assertProblem(await post(debit, { prefer: 'respond-async' }), 'overloaded')
+  engine.answerTo = answerTo
+})
+
+test('a queued transaction is read as queued, never as applied, and as decided once it stands', async () => {
+  let isQueued = true
+  const waits: number[] = []
+  engine.later = {
+    submit: () => undefined,
+    find: (owner, id) =>
+      isQueued && owner === 'cust-42' && id === 'pay-q' ? { http: 202, replayed: false, body: queuedBody } : undefined,
+    decided: async (_owner, _id, ms) => {
+      waits.push(ms)
+      if (ms < 20_000) return
+      isQueued = false
+      reads.transactions.set('cust-42 pay-q', viewOf('{"id":"pay-q"}'))
+    },
+  }
+  const get = (query: string) => app.inject(`${url}/pay-q?${query}`)
+  const queued = await get('owner=cust-42')
+  assert.deepEqual([queued.statusCode, queued.body], [202, queuedBody])
+  assert.equal((await get('owner=cust-43')).statusCode, 404)
+  assert.equal((await get('owner=cust-42&wait=2')).statusCode, 202)
+  assertProblem(await get('owner=cust-42&wait=31'), 'invalid', 'wait')
+  const decided = await get('owner=cust-42&wait=30')
+  assert.deepEqual([decided.statusCode, decided.json().id], [200, 'pay-q'])
+  assert.deepEqual(waits, [2000, 30_000])
+  engine.later = undefined
+})
+
+test('decided between the look at the queue and the look at the ledger: found there', async () => {
+  engine.later = {
+    submit: () => undefined,
+    find: () => {
+      reads.transactions.set('cust-42 pay-r', viewOf('{"id":"pay-r"}'))
+      return { http: 202, replayed: false, body: queuedBody }
+    },
+    decided: async () => undefined,
+  }
+  assert.equal((await app.inject(`${url}/pay-r?owner=cust-42`)).statusCode, 200)
+  engine.later = undefined
+})

@@ -70,6 +70,16 @@ export const TransactionAnswer = Type.Object(transactionMembers, {
   examples: [transactionExample],
 })
 
+export const QueuedAnswer = Type.Object(
+  { id: Type.String(), type: Type.String(), status: Type.Literal('queued') },
+  {
+    $id: 'Queued',
+    title: 'Queued',
+    description: 'Waits to be decided. Nothing is applied, and it may still be declined.',
+    examples: [{ id: 'pay-20260301-0001', type: 'debit', status: 'queued' }],
+  },
+)
+
 export const TransactionViewAnswer = Type.Object(
   {
     ...transactionMembers,

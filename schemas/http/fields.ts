@@ -142,6 +142,13 @@ export const Limit = Type.String({
   default: '100',
 })
 
+/** So long a read may wait for a decision. */
+export const Wait = Type.String({
+  pattern: '^(?:[0-9]|[12][0-9]|30)$',
+  description: 'a whole number of seconds from 0 to 30: how long to wait for the decision of a queued transaction',
+  default: '0',
+})
+
 export const Cursor = Type.String({
   pattern: '^[!-~]{1,512}$',
   description: 'a cursor as an earlier answer gave it in `next`',

@@ -43,6 +43,11 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   try {
     const found = await client.transactions.get(owner, id)
     if (found === undefined) throw new Stop(exitCodes.no, `${owner} has no transaction ${id}.`)
+    if (found.status === 'queued') {
+      const text = values.json === true ? JSON.stringify(found) : `${id} of ${owner} is queued: nothing is applied yet.`
+      io.stdout.write(`${text}\n`)
+      return exitCodes.ok
+    }
     io.stdout.write(
       values.json === true ? `${JSON.stringify(found)}\n` : `${linesOf(found, id, owner, io).join('\n')}\n`,
     )

@@ -1,5 +1,5 @@
 // An engine without a ledger: accepts what it gets and answers on a later turn of the loop, all that waits at once, as after a commit.
-import type { Answer, Engine, EngineCatalog } from '../../../actors/engine.ts'
+import type { Answer, Engine, EngineCatalog, EngineLater } from '../../../actors/engine.ts'
 import { type Asset, builtInAssets } from '../../../core/asset.ts'
 import { assetsOfChange, type CatalogChange } from '../../../core/catalog.ts'
 import type { Command } from '../../../core/command.ts'
@@ -72,6 +72,8 @@ export class FakeEngine implements Engine {
     list: (kind) => [...new Map(this.changes.filter((c) => c.kind === kind).map((c) => [c.code, c])).values()],
   }
 
+  /** Undefined: the mailbox ends with the process. */
+  later: EngineLater | undefined
   trouble: string | undefined
 
   mailboxTrouble(): string | undefined {
