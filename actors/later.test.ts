@@ -12,7 +12,7 @@ import { FakeMailbox } from './testing/fake-mailbox.ts'
 function given() {
   const time = new VirtualTime()
   const mailbox = new FakeMailbox()
-  const intake = new Intake({ partitions: 1, deadlineMs: 10_000 }, mailbox, time, time)
+  const intake = new Intake({ partitions: 1, generation: 1, deadlineMs: 10_000 }, mailbox, time, time)
   intake.accept(true)
   mailbox.open(0, { generation: 0, high: 0, low: 0, index: 0 })
   const later = new Later(intake, time)
