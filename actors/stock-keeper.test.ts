@@ -54,6 +54,7 @@ function given(stock: number[]) {
     partition,
     deadline: 0,
     waits: false,
+    accepted: undefined,
     frame: undefined,
     index: 0,
     sent: false,
