@@ -73,7 +73,10 @@ export interface MailboxWriter {
 
 /** Where a lane of partitions takes commands from. Frames of a partition come in order, from the one after the opened position on. */
 export interface MailboxReader {
-  /** Starts (again) behind `after`, in whatever generation; frames of an earlier opening of the partition are no longer delivered. */
+  /**
+   * Starts (again) behind `after`, in whatever generation; frames of an earlier opening of the partition are no longer delivered. All up to
+   * `after` is committed and may be forgotten: the one who committed it may not have come to say so.
+   */
   open(partition: number, after: Position): void
   close(partition: number): void
   /** Frames that have arrived, in the order of arrival, up to about `commandsMax` commands; empty: none now. */

@@ -39,7 +39,8 @@ function isPlain(decided: Decided): boolean {
   const { command } = decided
   switch (command.type) {
     case 'expire':
-      return true
+      // Its row names the account, unless it was given up.
+      return decided.rows[0].code === 0
     case 'debit':
     case 'credit':
     case 'transfer':

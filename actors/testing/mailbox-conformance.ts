@@ -312,6 +312,20 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
   )
 
   check(
+    'whoever opens behind a commit makes room, if its host died or lost the answer before it trimmed',
+    async ({ writer, reader, start }) => {
+      const first = reader()
+      first.open(1, start)
+      const name = await append(writer, 1, 'a', 10)
+      await takeAll(first, 1)
+      assert.equal(await appended(writer, 1, bytes('b'), 1), 'full')
+      first.open(1, at(name, 10))
+      await until(async () => (await appended(writer, 1, bytes('b'), 1)) !== 'full')
+    },
+    narrow,
+  )
+
+  check(
     'an empty partition takes any frame: none can wait for ever',
     async ({ writer }) => {
       await append(writer, 1, 'huge', 1000)

@@ -119,6 +119,8 @@ class RedisMailboxReader implements MailboxReader {
   open(partition: number, after: Position): void {
     this.arrivals.forget(partition)
     this.from.open(partition, after, (frame) => this.arrivals.put(frame))
+    // Whoever committed up to there may have ended before it said so.
+    this.from.trim(partition, after)
   }
 
   close(partition: number): void {

@@ -152,6 +152,10 @@ export class StreamsMailbox implements MailboxWriter {
         continue
       }
       const reply = server.append(party.name, generation, flight.frames, this.commandsMax)
+      simulation.trace.note(
+        party.name,
+        `appends ${flight.frames.map(({ partition, sequence }) => `${partition}:${sequence}`).join(' ')}: ${reply.kind === 'ok' ? [...reply.last].map(([partition, last]) => `${partition}:${last}`).join(' ') : reply.kind}`,
+      )
       await party.wait(simulation.delayMs('query'))
       if (simulation.faults.strikes('mailbox_unanswered')) {
         await party.wait(retryMs)
@@ -281,6 +285,7 @@ export class StreamsMailboxPort {
       open: (partition, after) => {
         arrivals.forget(partition)
         this.opened.set(partition, { position: after, arrivals })
+        this.port.postMessage({ kind: 'trim', partition, position: after } satisfies FromReader)
         this.goOn()
       },
       close: (partition) => {
@@ -323,12 +328,13 @@ export class StreamsMailboxPort {
   }
 
   private readOne(partition: number, one: Opened): void {
-    const { server, state } = this
+    const { server, state, simulation } = this
     for (;;) {
       const { generation } = one.position
       // A frame that was consumed in part comes again; the lane knows where it stopped.
       const from = { ...one.position, high: one.position.high - (one.position.index > 0 ? 1 : 0), index: 0 }
       for (const { sequence, bytes, commands } of server.read(partition, from)) {
+        simulation.trace.note(this.party.name, `reads ${partition}:${generation}-${sequence}`)
         one.arrivals.put({ partition, generation, high: sequence, low: 0, bytes, commands })
         one.position = { generation, high: sequence, low: 0, index: 0 }
       }

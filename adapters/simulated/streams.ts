@@ -96,10 +96,14 @@ export class SimulatedStreams {
     return generation < this.generation
   }
 
-  trim(partition: number, { generation, high }: Position): void {
+  /** A frame that was consumed in part stays. */
+  trim(partition: number, { generation, high, index }: Position): void {
     const stream = this.stream(partition, generation)
-    for (const { sequence, commands } of stream.frames) if (sequence <= high) stream.trimmedCommands += commands
-    stream.frames = stream.frames.filter(({ sequence }) => sequence > high)
+    stream.frames = stream.frames.filter(({ sequence, commands }) => {
+      if (sequence > high || (sequence === high && index < commands)) return true
+      stream.trimmedCommands += commands
+      return false
+    })
   }
 
   /** A replica takes over that lacks the last frames of some streams. */
