@@ -55,6 +55,8 @@ export interface Command {
   readonly about: string
   readonly options: Options
   readonly examples: readonly string[]
+  /** What its exit codes mean, where it says less or other than `exitCodesHelp`. */
+  readonly exits?: Readonly<Record<number, string>>
   /** Arguments after the command's name; the result is the exit code. */
   run(argv: readonly string[], io: Io): Promise<number>
 }
@@ -173,10 +175,15 @@ export function helpOf(command: Command): string {
     'Examples:',
     ...command.examples.map((example) => `  ${example}`),
     '',
-    exitCodesHelp,
+    ...exitLines(command.exits),
     '',
   ].join('\n')
 }
+
+const exitLines = (exits: Command['exits']): string[] =>
+  exits === undefined
+    ? [exitCodesHelp]
+    : ['Exit codes:', ...Object.entries(exits).map(([code, says]) => `  ${code}  ${says}`)]
 
 export const usageLines = (command: Command): string[] =>
   command.usage.map((usage, index) => `${index === 0 ? 'Usage:' : '      '} suanpan ${usage}`)

@@ -27,6 +27,9 @@ for (const name of ['serve', 'post', 'account', 'tx', 'verify'])
     const ran = await runCaptured([name, '--help'])
     assert.equal(ran.code, 0)
     assert.match(ran.out, new RegExp(`Usage: suanpan ${name}`))
+    assert.match(ran.out, /Exit codes:\n {2}0 {2}\S/)
+    // What only `post` can end with is not said of the others.
+    assert.equal(/every row|rows do not map/.test(ran.out), name === 'post')
     assert.match(ran.out, new RegExp(`Examples:\n {2}.*suanpan ${name}`))
     assert.equal((await runCaptured(['help', name])).out, ran.out)
     // Fits a terminal of 120 columns.

@@ -90,7 +90,12 @@ export async function pages(app: FastifyInstance): Promise<void> {
       },
     },
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { tryItOutEnabled: true } })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    theme: { title: 'Suanpan API' },
+    // Without the bar of Swagger UI, which offers to load other documents.
+    uiConfig: { tryItOutEnabled: true, layout: 'BaseLayout' },
+  })
   // Made on first use: by then every route is there.
   let document: string | undefined
   app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {

@@ -19,7 +19,7 @@ const problemOfCode: Readonly<Record<string, Problem>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: new Problem('payload_too_large', 'The body is longer than this resource takes.'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: new Problem(
     'unsupported_media_type',
-    'The content type is missing or not one that this resource takes.',
+    'Send the header content-type: application/json (batches also take application/x-ndjson and application/msgpack).',
     'content-type',
   ),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: invalid('content-length', 'The body is not as long as content-length says.'),

@@ -41,6 +41,12 @@ export const account = {
     'suanpan account cust-42:cash --entries --limit 50',
     'suanpan account cust-42:cash --entries --oldest --limit 1000000 --json > entries.ndjson',
   ],
+  exits: {
+    0: 'shown',
+    1: 'there is no such account',
+    2: 'wrong arguments',
+    3: 'the server cannot be reached',
+  },
   run,
 } satisfies Command
 

@@ -20,6 +20,12 @@ export const serve = {
     'PORT=9000 DATA_DIR=/var/lib/suanpan suanpan serve',
     'DATABASE_URL=postgres://suanpan@db/ledger suanpan serve',
   ],
+  exits: {
+    0: 'stopped in order',
+    1: 'another process took the ledger over',
+    2: 'wrong arguments or environment',
+    3: 'the database cannot be reached or used, or another process hosts the ledger: the text says which',
+  },
   async run(argv: readonly string[], io: Io): Promise<number> {
     const { values } = readArguments(serve, argv, [])
     const server = await import('../../serve.ts')

@@ -31,6 +31,12 @@ export const tx = {
   about: 'The owner is the part of the account id before the colon.',
   options,
   examples: ['suanpan tx pay-20260301-0001 --owner cust-42'],
+  exits: {
+    0: 'shown',
+    1: 'there is no such transaction',
+    2: 'wrong arguments',
+    3: 'the server cannot be reached',
+  },
   run,
 } satisfies Command
 

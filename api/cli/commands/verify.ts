@@ -14,6 +14,12 @@ export const verify = {
 Exit code 1 if anything differs.`,
   options,
   examples: ['suanpan verify', 'DATABASE_URL=postgres://suanpan@db/ledger suanpan verify --json'],
+  exits: {
+    0: 'the ledger verifies',
+    1: 'it does not: the first place that is off is printed',
+    2: 'wrong arguments or environment',
+    3: 'the database cannot be reached',
+  },
   async run(argv: readonly string[], io: Io): Promise<number> {
     const { values } = readArguments(verify, argv, [])
     const ledger = await import('../../verify.ts')
