@@ -13,6 +13,7 @@ import { answerTo } from '../schemas/answer.ts'
 import { AnswerWriter } from '../schemas/answer-writer.ts'
 import { channelOf, detailOf } from '../schemas/detail.ts'
 import type { TupleWriter } from '../schemas/journal-row.ts'
+import { Crossing } from './crossing.ts'
 import type { Hosted } from './hosted.ts'
 import { PlainRows } from './plain-rows.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
@@ -20,11 +21,7 @@ import type { Position } from './position.ts'
 import { recall } from './residency.ts'
 import { ShortWay } from './short-way.ts'
 import type { Taken } from './taken.ts'
-
-/** A command with the ticket of whoever waits for its answer. */
-export interface Waiting extends Received {
-  readonly ticket: number
-}
+import type { Waiting } from './waiting.ts'
 
 interface Part {
   readonly hosted: Hosted
@@ -74,12 +71,15 @@ export class Batch {
   private lastCell = 0
   private readonly short: ShortWay | undefined
   private readonly plainRows: PlainRows[] = []
+  /** What of it concerns other partitions. */
+  readonly crossing: Crossing
 
   constructor(options: {
     number: number
     writer: TupleWriter
     random: Random
     nowMs: number
+    elapsedMs: number
     beforeDecide?: ((received: Received) => void) | undefined
     /** About so many are to be decided. */
     commands?: number
@@ -93,6 +93,7 @@ export class Batch {
     this.beforeDecide = options.beforeDecide
     this.answers = new AnswerWriter(options.commands ?? 0)
     this.short = options.shortWay === false ? undefined : new ShortWay(this.writer, this.answers, options.nowMs)
+    this.crossing = new Crossing(this, options.nowMs, options.elapsedMs)
     this.writer.clear()
   }
 
@@ -153,6 +154,16 @@ export class Batch {
   /** Records that a command was given up after it failed twice; its id is answered `internal_error` for ever. */
   quarantine(hosted: Hosted, received: Waiting, after: Position): void {
     const part = this.begin(hosted)
+    if (received.arrived !== undefined) this.crossing.giveUp(hosted, received.arrived)
+    else if (hosted.state.joints.coordinations.has(received.idKey)) {
+      // It is a repeat of what is under way and will be answered.
+      this.crossing.wait(hosted, received.idKey, received.ticket)
+    } else this.giveUp(hosted, received)
+    this.commands++
+    this.end(part, after, undefined)
+  }
+
+  private giveUp(hosted: Hosted, received: Waiting): void {
     const { state } = hosted
     const at = commandTime(state, received.stampedAt, this.nowMs)
     const decided: Decided = {
@@ -169,12 +180,14 @@ export class Batch {
       received,
       remembered === undefined ? { kind: 'decided', decided } : { kind: 'repeated', decided: remembered },
     )
-    this.commands++
-    this.end(part, after, undefined)
   }
 
   private decideOne(hosted: Hosted, received: Waiting): void {
     const { state } = hosted
+    if (received.arrived !== undefined) {
+      this.crossing.hear(hosted, received.arrived)
+      return
+    }
     // What this very batch decided the short way was not to be seen when the needs were collected.
     recall(hosted, received.idKey)
     if (received.refKey !== undefined) recall(hosted, received.refKey)
@@ -182,24 +195,36 @@ export class Batch {
     for (const expiry of dueExpiries(state, received, at)) this.record(hosted, expiry)
     const decision = decide(state, received, at)
     if (decision.kind === 'decided') this.record(hosted, decision.decided)
-    this.answer(received, decision)
+    else if (decision.kind === 'started') this.crossing.take(hosted, decision.step)
+    if (decision.kind === 'started' || decision.kind === 'undecided') {
+      this.crossing.wait(hosted, received.idKey, received.ticket)
+    } else this.answer(received, decision)
   }
 
-  private answer(received: Waiting, decision: Decision): void {
-    this.answers.add(received.ticket, answerTo(decision, received.command, this.nowMs))
+  /** See `Pen`. */
+  answer({ ticket, command }: Pick<Waiting, 'command' | 'ticket'>, decision: Decision): void {
+    this.answers.add(ticket, answerTo(decision, command, this.nowMs))
     const code = outcomeOf(decision)
     this.outcomes[code] = (this.outcomes[code] ?? 0) + 1
   }
 
-  private record(hosted: Hosted, decided: Decided): void {
+  record(hosted: Hosted, decided: Decided): void {
     const { state } = hosted
     const firstPseq = state.pseq + 1
     apply(state, decided)
-    hosted.seen.add(decided.idKey)
-    const remembered = state.remembered.get(decided.idKey)
+    this.remember(hosted, decided.idKey)
+    this.write(hosted, decided, firstPseq, detailOf(decided))
+  }
+
+  remember({ state, seen }: Hosted, idKey: IdKey): void {
+    seen.add(idKey)
+    const remembered = state.remembered.get(idKey)
     if (remembered !== undefined) remembered.lastUsed = this.number
-    this.touchedHere.push(decided.idKey)
-    const body = detailOf(decided)
+    this.touchedHere.push(idKey)
+  }
+
+  write(hosted: Hosted, decided: Decided, firstPseq: number, body: string | undefined): void {
+    const { state } = hosted
     const detailHash = body === undefined ? undefined : this.keepDetail(state.partition, firstPseq, body)
     const { rows } = decided
     const place = {
@@ -296,6 +321,7 @@ export class Batch {
 
   private end(part: Part, after: Position, attempt: string | undefined, nextSegment = part.hosted.segment): void {
     const { hosted } = part
+    this.crossing.end(hosted)
     for (const key of hosted.recalled) this.touchedHere.push(key)
     hosted.recalled.length = 0
     const bytes = this.writer.since(part.rowsStart)
@@ -360,6 +386,8 @@ export class Batch {
         return cell === undefined ? [] : [{ ...cell }]
       }),
       catalog: this.catalog,
+      links: this.crossing.links,
+      joints: this.crossing.jointChanges,
     }
     for (const rows of this.plainRows) rows.taken(commit.rows)
     for (const { part } of this.parts) part.hosted.accounts.settle()

@@ -40,7 +40,7 @@ export interface EngineLater {
 export interface Engine {
   /**
    * Sends a command to the mailbox of its owner's partition. `reply` is called exactly once and never inside this call: after the commit, or with
-   * `overloaded` (nothing accepted), `across_owners_not_supported`, `shard_unavailable` or, at the deadline, `outcome_unknown`.
+   * `overloaded` (nothing accepted), `shard_unavailable` or, at the deadline, `outcome_unknown`.
    * Commands of one owner are decided in the order of these calls. Never throws for what a command says. With `waits` the command is kept in
    * order until the mailbox has room instead of being answered `overloaded`; whoever sends so bounds how many are on the way.
    */

@@ -1,10 +1,14 @@
 // One partition as its host holds it in memory. Dropped whole on any trouble and read again from the ledger.
 import { AccountStore } from '../core/account-store.ts'
+import { newJoints } from '../core/across/joint.ts'
+import { begin } from '../core/across/step.ts'
 import { catalogAfter } from '../core/catalog.ts'
 import type { IdKey } from '../core/identity.ts'
 import { Lots } from '../core/lots.ts'
 import type { PartitionState, Rules } from '../core/partition.ts'
+import { openJointOf } from '../schemas/joint-record.ts'
 import { SeenIds } from './id-filter.ts'
+import { Links, openQuestions } from './links.ts'
 import type { PlainRows } from './plain-rows.ts'
 import type { Head } from './ports.ts'
 import type { Position } from './position.ts'
@@ -17,6 +21,9 @@ export interface Hosted {
   readonly state: PartitionState
   /** Ids of the partition; survives a recovery, because an id that was added and not committed only costs a query. */
   readonly seen: SeenIds
+  readonly links: Links
+  /** Tickets of those who wait for a transaction that is not decided yet, by its key. */
+  readonly waiters: Map<IdKey, number[]>
   /** House ids whose cells are all resident, with the batch number of their last use. */
   readonly houses: Map<string, { lastUsed: number }>
   /** Names in `accounts` of the resident cells, by key. */
@@ -40,22 +47,27 @@ export interface Hosted {
 
 export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Caution | undefined): Hosted {
   const accounts = new AccountStore()
+  const state: PartitionState = {
+    partition: head.partition,
+    time: head.time,
+    pseq: head.pseq,
+    accountsOpened: head.accountsOpened,
+    accounts,
+    lots: new Lots(),
+    remembered: new Map(),
+    joints: newJoints(),
+    catalog: catalogAfter(rules.assets, head.catalog.changes, head.catalog.version),
+    exhausted: new Set(),
+    rules,
+  }
+  resume(state, head)
   return {
     partition: head.partition,
     epoch: head.epoch,
-    state: {
-      partition: head.partition,
-      time: head.time,
-      pseq: head.pseq,
-      accountsOpened: head.accountsOpened,
-      accounts,
-      lots: new Lots(),
-      remembered: new Map(),
-      catalog: catalogAfter(rules.assets, head.catalog.changes, head.catalog.version),
-      exhausted: new Set(),
-      rules,
-    },
+    state,
     seen,
+    links: new Links(head.partition, head.links),
+    waiters: new Map(),
     houses: new Map(),
     cells: new Map(),
     accounts,
@@ -66,6 +78,18 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
     chain: head.chain,
     segment: head.segment,
     caution,
+  }
+}
+
+/** Undecided transactions: of the long form from their records, of the short form from the questions that have no answer. */
+function resume(state: PartitionState, { joints, links }: Head): void {
+  for (const record of joints) begin(state, openJointOf(record))
+  for (const link of links) {
+    for (const { message } of openQuestions(link)) {
+      if (message.kind !== 'settle') continue
+      const { joint, part } = message
+      begin(state, { role: 'coordination', of: { joint, part, form: 'settle', awaiting: [link.peer], assets: [] } })
+    }
   }
 }
 

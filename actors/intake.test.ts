@@ -102,13 +102,30 @@ test('an answer reaches whoever asked, once, and never inside the call', () => {
   assert.equal(intake.waiting, 0)
 })
 
-test('two owners are refused before the mailbox', () => {
-  const { submit, taken, time, codeOf } = given()
-  submit(transfer({ id: '1', from: 'a:cash', to: 'b:cash' }))
-  assert.equal(codeOf('1'), 'none')
+test('a transaction of two owners goes to the mailbox of the one that pays', () => {
+  const { submit, taken, time, codeOf, intake } = given()
+  const across = transfer({ id: '1', from: 'a:cash', to: 'b:cash' })
+  submit(across)
   time.turn()
-  assert.equal(codeOf('1'), '501 across_owners_not_supported none')
-  assert.deepEqual(taken(), [])
+  assert.equal(codeOf('1'), 'none')
+  assert.deepEqual(
+    taken().map(({ partition }) => partition),
+    [intake.partitionOf(across)],
+  )
+})
+
+test('packets of other partitions go into a full mailbox, past the commands that wait for room', () => {
+  const { submit, taken, intake, mailbox, time } = given()
+  mailbox.commandsMax = 1
+  submit(debit({ id: '1' }))
+  time.turn()
+  intake.submit(debit({ id: '2' }), () => undefined, true)
+  time.turn()
+  intake.deliver([{ to: intake.partitionOf(debit({ id: '1' })), bytes: new Uint8Array([7]), messages: 1 }])
+  assert.deepEqual(
+    taken().map(({ bytes }) => bytes.length === 1),
+    [false, true],
+  )
 })
 
 test('nothing is taken before intake is open, nor after', () => {

@@ -1,9 +1,9 @@
 // Where commands enter: stamps, routes by owner, and keeps each command until its answer came or its deadline passed. How it gets into the
 // mailbox, and there again, is the outbox's. Lives in the main thread.
 import type { Command } from '../core/command.ts'
-import { nonHouseOwnersOf } from '../core/owner.ts'
 import { type Answer, instanceOf, stockElsewhere } from '../schemas/answer.ts'
 import { type ProblemCode, problemBody, problems } from '../schemas/problem.ts'
+import type { Outgoing } from './links.ts'
 import { Outbox, type Pending } from './outbox.ts'
 import type { Clock, MailboxWriter, Timers } from './ports.ts'
 import type { Position } from './position.ts'
@@ -90,13 +90,6 @@ export class Intake {
   private refusalOf(command: Command): Answer | undefined {
     if (!this.accepting)
       return problemAnswer('not_ready', command, 'The server is starting or stopping; nothing was accepted.')
-    if (nonHouseOwnersOf(command).length > 1) {
-      return problemAnswer(
-        'across_owners_not_supported',
-        command,
-        'The accounts belong to different owners; nothing was recorded.',
-      )
-    }
     const { shard, mailbox } = this.down
     if (shard.size === 0 && mailbox.size === 0) return undefined
     const partition = this.partitionOf(command)
@@ -142,6 +135,11 @@ export class Intake {
     if (pending === undefined) return
     this.pending.delete(ticket)
     pending.reply(answer)
+  }
+
+  /** Packets that a host let out for other partitions. */
+  deliver(packets: readonly Outgoing[]): void {
+    for (const packet of packets) this.outbox.addPacket(packet)
   }
 
   /** See `LaneNews.hosted` and `turned`: what was sent before `position` and is still unanswered is sent again. */

@@ -7,6 +7,7 @@ import { SimulatedLedger } from '../adapters/simulated/ledger.ts'
 import { SimulatedShard } from '../adapters/simulated/shard.ts'
 import { calendarOf } from '../core/business-date.ts'
 import type { Answer } from '../schemas/answer.ts'
+import { placing } from './route.ts'
 import { history, Models } from './testing/histories.ts'
 import { LaneRun } from './testing/lane-run.ts'
 
@@ -21,7 +22,12 @@ test('a lane answers any history as one state with everything in memory does', a
       fc.constantFrom(1, 6, 1000),
       async (bursts, batchCommandsMax, residentsMax) => {
         const shard = new SimulatedShard(partitions)
-        const rules = { assets: shard.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
+        const rules = {
+          assets: shard.assets,
+          dateOf: calendarOf('UTC'),
+          houseAutoOpen: true,
+          partitionOf: placing(partitions),
+        }
         const run = new LaneRun({
           ledger: new SimulatedLedger(shard),
           rules,

@@ -11,6 +11,7 @@ import { RetryableFault } from './faults.ts'
 import type { Intake } from './intake.ts'
 import type { LaneLimits, Suspects } from './lane.ts'
 import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
+import { placing } from './route.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
 import { LaneRun } from './testing/lane-run.ts'
 
@@ -34,8 +35,14 @@ interface Given {
 }
 
 function started({ shard = new SimulatedShard(1), ledger = new SimulatedLedger(shard), ...given }: Given = {}) {
-  const rules = { assets: ledger.shard.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
-  const run = new LaneRun({ ledger, rules, partitions: ledger.shard.heads.size, ...given })
+  const partitions = ledger.shard.heads.size
+  const rules = {
+    assets: ledger.shard.assets,
+    dateOf: calendarOf('UTC'),
+    houseAutoOpen: true,
+    partitionOf: placing(partitions),
+  }
+  const run = new LaneRun({ ledger, rules, partitions, ...given })
   runs.push(run)
   return { run, ledger, shard: ledger.shard }
 }

@@ -8,16 +8,30 @@ import { violated } from '../core/invariant.ts'
 import { accountName, type Received, type Rules } from '../core/partition.ts'
 import { FrameReader } from '../schemas/frame.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
-import { Batch, CommandFailed, type Waiting } from './batch.ts'
+import { isPacket } from '../schemas/packet.ts'
+import { Batch, CommandFailed } from './batch.ts'
 import { isFault } from './faults.ts'
 import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
 import { IdFilter, type SeenIds } from './id-filter.ts'
-import type { AnswerSink, Clock, Frame, Head, Ledger, MailboxReader, Needs, Random, Timers } from './ports.ts'
+import type { Outgoing } from './links.ts'
+import type {
+  AnswerSink,
+  Clock,
+  Frame,
+  Head,
+  Ledger,
+  MailboxReader,
+  Needs,
+  PacketSink,
+  Random,
+  Timers,
+} from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
 import { Absent, collectTaken, install, NeedsOf, passivate } from './residency.ts'
 import { attemptFrom, attemptText, type Caution, isOver, nextTry, widen } from './suspects.ts'
 import { type Taken, takenOf } from './taken.ts'
 import { Turns } from './turns.ts'
+import { messagesIn, type Waiting } from './waiting.ts'
 import { wakeable } from './wakeable.ts'
 
 export interface LanePorts {
@@ -27,6 +41,7 @@ export interface LanePorts {
   readonly ledger: Ledger
   readonly mailbox: MailboxReader
   readonly answers: AnswerSink
+  readonly packets: PacketSink
   readonly news: LaneNews
   /** Shared by the lanes of a thread; without it the lane is alone in its own. */
   readonly turns?: Turns
@@ -114,6 +129,7 @@ export class Lane {
   private stopping = false
   private targetSegment = 0
   private failures = 0
+  private cancelSay: () => void = () => undefined
 
   constructor(ports: LanePorts, limits: LaneLimits, rules: Rules) {
     this.ports = ports
@@ -164,6 +180,7 @@ export class Lane {
       }
     }
     await this.inFlight?.done.catch(() => undefined)
+    this.cancelSay()
     await this.ports.ledger.close()
   }
 
@@ -203,14 +220,17 @@ export class Lane {
     for (const frame of frames) {
       const hosted = this.partitions.get(frame.partition)
       if (hosted === undefined) continue
-      const reader = readerOf(frame)
+      const messages = isPacket(frame.bytes) ? messagesIn(frame.bytes) : undefined
+      const reader = messages === undefined ? readerOf(frame) : undefined
       const { generation, high, low } = frame
-      const after: Position = { generation, high, low, index: reader?.count ?? 0 }
+      const after: Position = { generation, high, low, index: messages?.length ?? reader?.count ?? 0 }
       const before = together.get(hosted) ?? alone.get(hosted)
       const here = before ?? hosted.position
       if (comparePositions(after, here) <= 0) continue
       if (before === undefined) hosted.taken.clear()
-      if (reader !== undefined) hosted.taken.add(reader, isSameFrame(here, after) ? here.index : 0)
+      const consumed = isSameFrame(here, after) ? here.index : 0
+      if (reader !== undefined) hosted.taken.add(reader, consumed)
+      for (const message of messages?.slice(consumed) ?? []) hosted.taken.push(message)
       const among = hosted.caution === undefined ? together : alone
       among.set(hosted, after)
     }
@@ -223,7 +243,7 @@ export class Lane {
     for (const frame of frames) {
       if (frame.partition !== hosted.partition) continue
       const { generation, high, low } = frame
-      const count = readerOf(frame)?.count ?? 0
+      const count = isPacket(frame.bytes) ? messagesIn(frame.bytes).length : (readerOf(frame)?.count ?? 0)
       for (let index = 1; index <= count; index++) {
         const place = { generation, high, low, index }
         if (comparePositions(place, places.at(-1) ?? hosted.position) > 0) places.push(place)
@@ -358,6 +378,10 @@ export class Lane {
       const { tickets, https, replayed, bodies } = batch.answers.take()
       this.ports.answers.answers(tickets, https, replayed, bodies)
     }
+    const { linkChanges, leaving } = batch.crossing
+    for (const [{ links }, changes] of linkChanges) links.committed(changes)
+    if (leaving.length > 0) this.ports.packets.packets(leaving)
+    this.sayDue()
     for (const [hosted, keys] of batch.touched) {
       hosted.plainRows = hosted.plainRows.filter((rows) => rows.batch > batch.number)
       const { accounts } = hosted
@@ -371,6 +395,22 @@ export class Lane {
         remembered.delete(key)
       }
     }
+  }
+
+  /** What the links have to say beside packets of new messages; and again when it is time. */
+  private sayDue(): void {
+    this.cancelSay()
+    const now = this.ports.clock.elapsed()
+    const due: Outgoing[] = []
+    let wait: number | undefined
+    for (const { links } of this.partitions.values()) {
+      for (const packet of links.due(now)) due.push(packet)
+      const ms = links.waitMs(now)
+      if (ms !== undefined) wait = Math.min(wait ?? ms, ms)
+    }
+    if (due.length > 0) this.ports.packets.packets(due)
+    if (wait !== undefined && !this.stopping)
+      this.cancelSay = this.ports.timers.after(Math.max(1, wait), () => this.sayDue())
   }
 
   // ---- suspects -----------------------------------------------------------------------------------------------------------------
@@ -446,7 +486,7 @@ export class Lane {
   private async giveUp(hosted: Hosted, received: Waiting, after: Position): Promise<void> {
     const number = ++this.batchNumber
     const { partition, state } = hosted
-    if (!state.remembered.has(received.idKey)) {
+    if (received.arrived === undefined && !state.remembered.has(received.idKey)) {
       const own: Needs = { accounts: [], cells: [], lotsOf: [], transactions: [received.idKey] }
       const found = await this.ports.ledger.load(new Map([[partition, own]]))
       install(hosted, own, found.get(partition), number, new Absent())
@@ -581,6 +621,7 @@ export class Lane {
     for (const partition of this.partitions.keys()) this.ports.mailbox.close(partition)
     this.partitions.clear()
     this.releaseNow()
+    this.cancelSay()
     if (this.stopping || this.mine.size === 0) {
       this.needRecovery = false
       return
@@ -618,6 +659,7 @@ export class Lane {
       this.ports.mailbox.open(head.partition, head.position)
       this.ports.news.hosted(head.partition, head.position)
     }
+    this.sayDue()
     if (unseen.length > 0) void this.loadSeen(unseen)
   }
 
@@ -679,6 +721,7 @@ export class Lane {
       writer: this.writer,
       random: this.ports.random,
       nowMs: this.ports.clock.now(),
+      elapsedMs: this.ports.clock.elapsed(),
       beforeDecide: this.ports.beforeDecide,
     })
   }

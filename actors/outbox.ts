@@ -6,6 +6,7 @@
 import type { Command } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
 import { encodeFrame, type Stamped } from '../schemas/frame.ts'
+import type { Outgoing } from './links.ts'
 import type { Appended, FrameName, MailboxWriter, NewFrame, Timers } from './ports.ts'
 import { comparePositions, type Position } from './position.ts'
 
@@ -39,6 +40,8 @@ interface OutFrame extends NewFrame {
 interface Box {
   readonly partition: number
   gathered: Pending[]
+  /** Of other partitions. They wait for appends under way, never for room. */
+  packets: Outgoing[]
   /** Frames whose append is under way. */
   underWay: number
   /** Came back from a full mailbox, in order. */
@@ -94,6 +97,14 @@ export class Outbox {
     this.flushSoon()
   }
 
+  /** What another partition has to say. What is lost of it is sent again by its link. */
+  addPacket(packet: Outgoing): void {
+    const box = this.box(packet.to)
+    box.packets.push(packet)
+    this.gathering.add(box)
+    this.flushSoon()
+  }
+
   /** After the I/O of this turn: all requests that were read together share their frames. */
   private flushSoon(): void {
     if (this.flushing) return
@@ -105,7 +116,13 @@ export class Outbox {
     this.flushing = false
     const frames: OutFrame[] = []
     for (const box of this.gathering) {
-      if (box.underWay > 0 || box.waitsForRoom || box.turnsTo !== undefined) continue
+      if (box.underWay > 0) continue
+      for (const packet of box.packets) {
+        frames.push(packetFrame(packet))
+        box.underWay++
+      }
+      box.packets = []
+      if (box.waitsForRoom || box.turnsTo !== undefined) continue
       this.gathering.delete(box)
       const { gathered } = box
       box.gathered = []
@@ -134,7 +151,7 @@ export class Outbox {
     if (box.underWay > 0) return
     if (box.refused.length > 0) this.waitForRoom(box)
     this.release(box)
-    if (box.gathered.length > 0) this.flushSoon()
+    if (box.gathered.length > 0 || box.packets.length > 0) this.flushSoon()
   }
 
   private tell(list: readonly Pending[]): void {
@@ -222,7 +239,7 @@ export class Outbox {
 
   private gather(box: Box, list: Pending[]): void {
     box.gathered = list
-    if (list.length > 0) this.gathering.add(box)
+    if (list.length > 0 || box.packets.length > 0) this.gathering.add(box)
     else this.gathering.delete(box)
   }
 
@@ -232,6 +249,7 @@ export class Outbox {
       box = {
         partition,
         gathered: [],
+        packets: [],
         underWay: 0,
         refused: [],
         waitsForRoom: false,
@@ -246,6 +264,16 @@ export class Outbox {
 
 const beforeAll: Position = { generation: -1, high: 0, low: 0, index: 0 }
 const byTicket = (a: Pending, b: Pending): number => a.ticket - b.ticket
+
+const packetFrame = ({ to, bytes, messages }: Outgoing): OutFrame => ({
+  partition: to,
+  bytes,
+  commands: messages,
+  packet: true,
+  list: [],
+  tells: false,
+  name: undefined,
+})
 
 function frameOf(partition: number, list: readonly Pending[]): OutFrame {
   const frame: OutFrame = {

@@ -4,6 +4,7 @@ import type { CatalogChange } from '../core/catalog.ts'
 import type { Hold } from '../core/hold.ts'
 import type { IdKey } from '../core/identity.ts'
 import type { Remembered } from '../core/transaction.ts'
+import type { LinkChange, LinkHead, Outgoing } from './links.ts'
 import type { Position } from './position.ts'
 
 // ---- time, chance ---------------------------------------------------------------------------------------------------------------
@@ -49,6 +50,8 @@ export interface NewFrame {
   readonly partition: number
   readonly bytes: Uint8Array
   readonly commands: number
+  /** A packet of another partition: never `full`, because its senders bound themselves and whoever waits for room may be waiting for it. */
+  readonly packet?: boolean
 }
 
 /**
@@ -61,7 +64,7 @@ export type Appended = FrameName | 'full' | 'lost'
 export interface MailboxWriter {
   /**
    * Appends frames, each whole or not at all. Those of one partition stand together and in order; after one that got no name the later ones of
-   * its partition get the same outcome. `settled` is called once for each, inside this call or later; meanwhile nothing more may be
+   * its partition get the same outcome, but packets. `settled` is called once for each, inside this call or later; meanwhile nothing more may be
    * appended to its partition.
    */
   append<F extends NewFrame>(frames: readonly F[], settled: (frame: F, outcome: Appended) => void): void
@@ -108,6 +111,16 @@ export interface Head {
   readonly segment: number
   /** Number of the last change of the catalog that the partition has journaled, and what stands at it. */
   readonly catalog: { readonly version: number; readonly changes: readonly CatalogChange[] }
+  readonly links: readonly LinkHead[]
+  /** Records of `schemas/joint-record.ts`. */
+  readonly joints: readonly string[]
+}
+
+export interface JointChange {
+  readonly partition: number
+  readonly idKey: IdKey
+  /** Undefined: it is over. */
+  readonly record: string | undefined
 }
 
 export interface Needs {
@@ -189,6 +202,10 @@ export interface LaneCommit {
   readonly cells: readonly Readonly<Account>[]
   /** Changes of the catalog that partitions have journaled, in their order. */
   readonly catalog: readonly { readonly partition: number; readonly change: CatalogChange }[]
+  /** Links to and from other partitions that moved. */
+  readonly links: readonly LinkChange[]
+  /** Transactions of the long form, by partition and key: written, overwritten or ended. */
+  readonly joints: readonly JointChange[]
 }
 
 /** The right to host: from a host that just died (the process holds the hosting lock), or to go on after trouble of one's own. */
@@ -224,6 +241,11 @@ export interface Ledger {
 export interface AnswerSink {
   /** The answers of one commit, in the order of the tickets; `replayed` is 0 or 1, `bodies` are joined by newlines. */
   answers(tickets: ArrayLike<number>, https: ArrayLike<number>, replayed: ArrayLike<number>, bodies: string): void
+}
+
+/** Packets to other partitions, each to be put into the mailbox of its own. Only ever called with what is committed. */
+export interface PacketSink {
+  packets(packets: readonly Outgoing[]): void
 }
 
 // ---- threads --------------------------------------------------------------------------------------------------------------------

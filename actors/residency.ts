@@ -1,16 +1,19 @@
 // Activation: what of a batch is not in memory yet, and putting there what the ledger found. An account or id that was asked for and not
 // found does not exist.
+import { needsOf } from '../core/across/hear.ts'
+import { type LinkMessage, transitId } from '../core/across/joint.ts'
 import { pointsAccounts } from '../core/house.ts'
 import { wordOfIdKey } from '../core/id-words.ts'
-import { type IdKey, isHouse } from '../core/identity.ts'
+import { type IdKey, isHouse, ownerOfAccount } from '../core/identity.ts'
 import { accountIdsOf, lotsOwnerOf } from '../core/owner.ts'
-import { accountName, type Received } from '../core/partition.ts'
+import { accountName } from '../core/partition.ts'
 import type { Row } from '../core/row.ts'
 import type { Remembered } from '../core/transaction.ts'
 import type { Hosted } from './hosted.ts'
 import type { Found, Needs } from './ports.ts'
 import { findPlain } from './short-way.ts'
 import type { Taken } from './taken.ts'
+import type { Waiting } from './waiting.ts'
 
 /** Collects the needs of one partition's commands; sets, so that a hot account is asked for once. */
 export class NeedsOf {
@@ -51,8 +54,12 @@ export function collectTaken(hosted: Hosted, taken: Taken, batch: number, absent
 }
 
 /** Adds what `received` needs and is not resident; marks what is, so that it stays until the batch has committed. */
-export function collectNeeds(hosted: Hosted, received: Received, batch: number, absent: Absent, needs: NeedsOf): void {
-  const { command } = received
+export function collectNeeds(hosted: Hosted, received: Waiting, batch: number, absent: Absent, needs: NeedsOf): void {
+  const { command, arrived } = received
+  if (arrived !== undefined) {
+    if (arrived.message !== undefined) needMessage(hosted, arrived.message, batch, absent, needs)
+    return
+  }
   needTransaction(hosted, received.idKey, batch, absent, needs, false)
   switch (command.type) {
     case 'debit':
@@ -102,6 +109,12 @@ function needLots({ state, accounts }: Hosted, owner: string | undefined, batch:
   else for (const { account } of lots) accounts.touch(account.id, batch)
 }
 
+function needMessage(hosted: Hosted, message: LinkMessage, batch: number, absent: Absent, needs: NeedsOf): void {
+  const { accounts, link } = needsOf(hosted.state, message)
+  for (const id of accounts) needAccount(hosted, id, batch, absent, needs)
+  if (link !== undefined) needReferred(hosted, link, batch, absent, needs)
+}
+
 function needAccount(hosted: Hosted, id: string, batch: number, absent: Absent, needs: NeedsOf): void {
   if (isHouse(id)) {
     const house = hosted.houses.get(id)
@@ -109,7 +122,11 @@ function needAccount(hosted: Hosted, id: string, batch: number, absent: Absent, 
     else house.lastUsed = batch
     return
   }
-  if (!hosted.accounts.touch(id, batch) && !absent.accounts.has(id)) needs.accounts.add(id)
+  if (hosted.accounts.touch(id, batch) || absent.accounts.has(id)) return
+  const { partition, state } = hosted
+  if (state.rules.partitionOf(ownerOfAccount(id)) === partition) needs.accounts.add(id)
+  // It lives elsewhere: what goes there goes through transit.
+  else needAccount(hosted, transitId, batch, absent, needs)
 }
 
 function needTransaction(
@@ -161,6 +178,7 @@ export function install(
       if (hosted.houses.has(account.id)) continue
     } else if (accounts.has(account.id)) continue
     const name = accountName(account.id, account.asset.code)
+    account.pledge = hosted.state.joints.pledges.get(name)
     accounts.install(name, account, batch)
     if (account.key < 0) hosted.cells.set(account.key, name)
     else lots.add(account)

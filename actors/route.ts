@@ -21,4 +21,10 @@ export const partitionOfCommand = (command: Command, partitions: number): number
     ? command.partition
     : partitionOf(routingKeyOf(command), partitions)
 
+/** Where the owners of a ledger with so many partitions live. */
+export const placing =
+  (partitions: number) =>
+  (owner: string): number =>
+    ownerHash(owner) % partitions
+
 export const partitionOf = (routingKey: string, partitions: number): number => ownerHash(routingKey) % partitions

@@ -42,8 +42,15 @@ class Side {
       chain: new Uint8Array(32),
       segment: 1,
       catalog: { version: 0, changes: [] },
+      links: [],
+      joints: [],
     }
-    this.hosted = hostedAt(head, { assets, dateOf: calendarOf('Asia/Shanghai'), houseAutoOpen: true }, seen, undefined)
+    this.hosted = hostedAt(
+      head,
+      { assets, dateOf: calendarOf('Asia/Shanghai'), houseAutoOpen: true, partitionOf: () => head.partition },
+      seen,
+      undefined,
+    )
   }
 
   decide(frames: readonly Uint8Array[], nowMs: number): unknown {
@@ -58,7 +65,14 @@ class Side {
       if (needs.empty) break
       install(hosted, needs.list(), undefined, number, absent)
     }
-    const batch = new Batch({ number, writer: this.writer, random: this.random, nowMs, shortWay: this.shortWay })
+    const batch = new Batch({
+      number,
+      writer: this.writer,
+      random: this.random,
+      nowMs,
+      elapsedMs: 0,
+      shortWay: this.shortWay,
+    })
     const after = { generation: 1, high: number, low: 0, index: hosted.taken.count }
     batch.decideTaken(hosted, hosted.taken, after)
     this.shortRows += hosted.plainRows.at(-1)?.length ?? 0

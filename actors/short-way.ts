@@ -3,6 +3,7 @@
 // Whatever is not surely such a case is left to the long way (`collectNeeds`, `Batch.decideOne`), which must say the same of any command.
 import { hashOfBytes, isHouseBytes } from '../core/account-store.ts'
 import { commandTime } from '../core/decide.ts'
+import { ownerOfAccount } from '../core/identity.ts'
 import { parseWhole } from '../core/money.ts'
 import { applyPlain, decidePlain, plainSides } from '../core/plain.ts'
 import type { AnswerWriter } from '../schemas/answer-writer.ts'
@@ -112,6 +113,7 @@ export function findPlain(
   if (missing) {
     const { from: fromId, to: toId } = taken.sidesAt(i)
     if ((!fromHouse && absent.accounts.has(fromId)) || (!toHouse && absent.accounts.has(toId))) return false
+    if ((!fromHouse && livesElsewhere(hosted, fromId)) || (!toHouse && livesElsewhere(hosted, toId))) return false
     if (fromHouse) needHouse(hosted, fromId, batch, needs)
     else if (from < 0) needs.accounts.add(fromId)
     if (toHouse) needHouse(hosted, toId, batch, needs)
@@ -127,6 +129,9 @@ export function findPlain(
   slots[i * 2 + 1] = to
   return true
 }
+
+const livesElsewhere = ({ partition, state }: Hosted, id: string): boolean =>
+  state.rules.partitionOf(ownerOfAccount(id)) !== partition
 
 function needHouse(hosted: Hosted, id: string, batch: number, needs: NeedsOf): void {
   const house = hosted.houses.get(id)

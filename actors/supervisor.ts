@@ -290,6 +290,9 @@ export class Supervisor {
       case 'answers':
         intake.answers(message.tickets, message.https, message.replayed, message.bodies)
         return
+      case 'packets':
+        intake.deliver(message.packets)
+        return
       case 'committed':
         for (const [partition, pseq] of message.stats.pseqs) this.committedPseq.set(partition, pseq)
         news.committed(slot.number, message.shard, message.stats)

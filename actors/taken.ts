@@ -3,10 +3,9 @@
 
 import { isHouseBytes } from '../core/account-store.ts'
 import { idKeyOfWords, idWords } from '../core/id-words.ts'
-import { type IdKey, idKeyOf } from '../core/identity.ts'
-import { ownerOfCommand, referredIdOf } from '../core/owner.ts'
-import type { FrameReader, Stamped } from '../schemas/frame.ts'
-import type { Waiting } from './batch.ts'
+import type { IdKey } from '../core/identity.ts'
+import type { FrameReader } from '../schemas/frame.ts'
+import { type Waiting, waitingOf } from './waiting.ts'
 
 const firstRoom = 1024
 const colon = 58
@@ -92,6 +91,7 @@ export class Taken {
 
   /** A command that is none of a frame. */
   push(waiting: Waiting): void {
+    if (this.count === this.frames.length) this.grow()
     this.waiting[this.count++] = waiting
   }
 
@@ -130,16 +130,4 @@ function idWordsOf(r: FrameReader, words: Int32Array, at: number): void {
   let ownerLength = 0
   while (ownerLength < accountLength && bytes[ownerAt + ownerLength] !== colon) ownerLength++
   idWords(bytes, ownerAt, ownerLength, r.idAt, r.idLength, words, at)
-}
-
-export function waitingOf({ command, ticket, stampedAt }: Stamped): Waiting {
-  const owner = ownerOfCommand(command)
-  const referred = referredIdOf(command)
-  return {
-    command,
-    idKey: idKeyOf(owner, command.id),
-    refKey: referred === undefined ? undefined : idKeyOf(owner, referred),
-    stampedAt,
-    ticket,
-  }
 }

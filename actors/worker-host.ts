@@ -96,6 +96,7 @@ export class WorkerHost {
         answers: {
           answers: (tickets, https, replayed, bodies) => send({ kind: 'answers', tickets, https, replayed, bodies }),
         },
+        packets: { packets: (packets) => send({ kind: 'packets', packets }) },
         news: {
           hosted: (partition, position) => send({ kind: 'hosted', partition, position }),
           turned: (partition, position) => send({ kind: 'turned', partition, position }),

@@ -1,5 +1,6 @@
 // What the supervisor and a worker thread say to each other. Plain data, so that structured clone loses nothing; errors are messages too.
 import type { CommitStats } from './lane.ts'
+import type { Outgoing } from './links.ts'
 import type { Position } from './position.ts'
 
 export type ToWorker =
@@ -37,6 +38,7 @@ export type FromWorker =
       readonly replayed: ArrayLike<number>
       readonly bodies: string
     }
+  | { readonly kind: 'packets'; readonly packets: readonly Outgoing[] }
   | { readonly kind: 'pong'; readonly n: number }
   | {
       readonly kind: 'log'

@@ -200,6 +200,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     assets: info.firstAssets,
     timeZone: info.timeZone,
     houseAutoOpen: options.houseAutoOpen,
+    partitions: info.partitions,
     batchCommandsMax,
     overlapCommandsMin,
     residentsMax: options.residentAccountsMax,

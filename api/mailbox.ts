@@ -55,7 +55,14 @@ export async function openMailbox(options: MailboxOptions): Promise<OpenedMailbo
   if (redisUrl === undefined) {
     const mailbox = new MemoryMailbox(options.consumedGeneration + 1, defaultMailboxLimits)
     const nothing = async (): Promise<void> => undefined
-    return { mailbox, generation: mailbox.generation, redis: undefined, attach: () => undefined, trouble: () => undefined, close: nothing }
+    return {
+      mailbox,
+      generation: mailbox.generation,
+      redis: undefined,
+      attach: () => undefined,
+      trouble: () => undefined,
+      close: nothing,
+    }
   }
   const down = new Map<number, string>()
   let intake: Intake | undefined

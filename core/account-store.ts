@@ -200,6 +200,7 @@ export class AccountStore implements Accounts {
       seq: doubles[d + seqAt] ?? 0,
       version: doubles[d + versionAt] ?? 0,
       holds: noHolds,
+      pledge: undefined,
     }
     words[w + metaAt] = (meta & ~formMask) | asObject
     this.objects.set(name, account)
@@ -485,9 +486,10 @@ export class AccountStore implements Accounts {
 
 const hashOfCell = (hash: number, asset: number): number => Math.imul(hash ^ (asset + 1), fnvPrime)
 
-/** What a row can say of an account: open, nothing held, numbers that a double adds exactly. Lots are kept as objects, by `Lots` too. */
-const fits = ({ id, status, held, holds, balance, overdraft }: Readonly<Account>): boolean =>
+/** What a row can say of an account: open, nothing held, nothing pledged, numbers that a double adds exactly. Lots are kept as objects, by `Lots` too. */
+const fits = ({ id, status, held, holds, balance, overdraft, pledge }: Readonly<Account>): boolean =>
   status === 'open' &&
+  pledge === undefined &&
   held === 0n &&
   holds.size === 0 &&
   balance < rowMinorMaxBig &&

@@ -1,4 +1,5 @@
 // One account as its actor holds it in memory, and what its numbers mean. Loading, passivation and storage are elsewhere.
+import type { Pledge } from './across/pledge.ts'
 import type { Asset } from './asset.ts'
 import { type Hold, noHolds } from './hold.ts'
 import type { IdKey } from './identity.ts'
@@ -32,6 +33,8 @@ export interface Account extends AccountRef {
   version: number
   /** Open holds on this account by the key of the transaction that placed them; `noHolds` of most accounts. */
   holds: Map<IdKey, Hold>
+  /** What undecided transactions across partitions will do to it; undefined of most. The same object as in `PartitionState.joints`. */
+  pledge: Pledge | undefined
 }
 
 /** An account as it opens. Every account in memory is made here or has its members in this order: one hidden class for the hot path. */
@@ -47,6 +50,7 @@ export const openedAccount = (key: number, id: string, asset: Asset, normal: Nor
   seq: 0,
   version: 1,
   holds: noHolds,
+  pledge: undefined,
 })
 
 /** A house account's cell: unlimited, so that no bound is checked on it. */

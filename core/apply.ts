@@ -7,7 +7,7 @@ import { campaignOfStock } from './house.ts'
 import { violated } from './invariant.ts'
 import { minorMax, minorMin } from './money.ts'
 import { accountKey, accountName, type PartitionState } from './partition.ts'
-import type { Row } from './row.ts'
+import { type Row, reservedOf } from './row.ts'
 import type { Decided } from './transaction.ts'
 
 /**
@@ -20,14 +20,20 @@ export function apply(state: PartitionState, decided: Decided): void {
   state.time = at
   state.pseq += rows.length
   remember(state, decided)
-  if (rows[0].code !== 0) {
-    if (rows.length !== 1) violated('declined_is_one_row', { id: decided.command.id, rows: rows.length })
-    return
-  }
-  for (let leg = 0; leg < rows.length; leg++) {
-    const row = rows[leg]
-    if (row === undefined || row.leg !== leg || row.code !== 0)
-      violated('legs_dense_and_accepted', { id: decided.command.id, leg })
+  applyRows(state, decided, 0)
+}
+
+/** The rows alone: of a decision, or of what a party does of a transaction before or after it is decided. */
+export function applyRows(state: PartitionState, decided: Decided, firstLeg: number): void {
+  const { rows } = decided
+  const declined = rows[0].code !== 0
+  for (let i = declined ? 1 : 0; i < rows.length; i++) {
+    const row = rows[i]
+    if (row === undefined || row.leg !== firstLeg + i || row.code !== 0)
+      violated('legs_dense_and_accepted', { id: decided.command.id, leg: i })
+    // What a declined transaction leaves is that nothing is reserved for it any more.
+    if (declined && row.kind !== 'unreserve')
+      violated('declined_is_one_row', { id: decided.command.id, kind: row.kind })
     applyRow(state, decided, row)
     if (row.link !== undefined) rememberLink(state, row)
   }
@@ -77,6 +83,10 @@ function applyRow(state: PartitionState, decided: Decided, row: Row): void {
     case 'expire':
       applyRelease(state, decided, row)
       return
+    case 'reserve':
+    case 'unreserve':
+      applyReserve(state, row)
+      return
     case 'open':
       applyOpen(state, row)
       return
@@ -119,9 +129,11 @@ function applyPosted(state: PartitionState, { at }: Decided, row: Row): void {
   const to = live(state, row.to)
   const captured = row.kind === 'capture'
   if (captured) takeFromHold(from, row)
-  const held = captured ? from.held - amount : from.held
+  const reserved = row.reserved ?? 0
+  const held = captured || (reserved & reservedOf.from) !== 0 ? from.held - amount : from.held
+  const toHeld = (reserved & reservedOf.to) !== 0 ? to.held - amount : to.held
   moveTo(from, row.fromSeq, from.balance - amount, row.fromBalance, held, row.fromHeld)
-  moveTo(to, row.toSeq, to.balance + amount, row.toBalance, to.held, row.toHeld)
+  moveTo(to, row.toSeq, to.balance + amount, row.toBalance, toHeld, row.toHeld)
   if (from.held !== 0n) keepNextExpiry(from, at)
   if (to.held !== 0n) keepNextExpiry(to, at)
   stockMoved(state, row)
@@ -150,6 +162,24 @@ function applyRelease(state: PartitionState, { at }: Decided, row: Row): void {
   moveTo(account, row.fromSeq, account.balance, row.fromBalance, account.held - amount, row.fromHeld)
   // Not after an expiry: a thousand holds that run out together would be looked through a thousand times.
   if (row.kind === 'release' && account.held !== 0n) keepNextExpiry(account, at)
+}
+
+/** Without sides where a party is bound and nothing had to be held. */
+function applyReserve(state: PartitionState, { kind, from, fromSeq, fromBalance, fromHeld, amount }: Row): void {
+  if (from === undefined) {
+    if (amount !== 0n) violated('reserves_of_an_account', { amount })
+    return
+  }
+  const account = live(state, from)
+  if (!(amount > 0n)) violated('amount_above_zero', { kind, amount })
+  moveTo(
+    account,
+    fromSeq,
+    account.balance,
+    fromBalance,
+    account.held + (kind === 'reserve' ? amount : -amount),
+    fromHeld,
+  )
 }
 
 function takeFromHold(account: Account, { link, amount, to }: Row): void {
@@ -197,7 +227,7 @@ function applyChange(state: PartitionState, { facts }: Decided, { from, fromSeq,
   if (facts?.status === undefined || facts.version !== account.version + 1 || fromSeq !== 0 || amount < 0n) {
     violated('change_follows', { account: account.id, version: account.version, facts })
   }
-  if (facts.status === 'closed' && (account.balance !== 0n || account.held !== 0n)) {
+  if (facts.status === 'closed' && (account.balance !== 0n || account.held !== 0n || account.pledge !== undefined)) {
     violated('closed_is_empty', { account: account.id, balance: account.balance, held: account.held })
   }
   account.status = facts.status

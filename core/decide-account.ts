@@ -49,7 +49,7 @@ export function decideChange(
   const { scale } = account.asset
   const overdraft = command.overdraft === undefined ? account.overdraft : parseAmount(command.overdraft, scale)
   if (typeof overdraft === 'string') return declined(state, received, at, overdraft)
-  if (command.status === 'closed' && (account.balance !== 0n || account.held !== 0n)) {
+  if (command.status === 'closed' && (account.balance !== 0n || account.held !== 0n || account.pledge !== undefined)) {
     return declined(state, received, at, 'account_not_empty')
   }
   const facts = {

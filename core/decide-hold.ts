@@ -1,5 +1,6 @@
 // Deciding what happens to reserved amounts on request: hold, capture, release. Their expiry is in `expire.ts`.
 import { type Account, available, isCell } from './account.ts'
+import { fits } from './across/pledge.ts'
 import type { Refusal } from './code.ts'
 import type { Capture, PlaceHold, Refund, Release } from './command.ts'
 import { accepted, type Decision, declined } from './decision.ts'
@@ -7,7 +8,7 @@ import { Draft } from './draft.ts'
 import type { Hold } from './hold.ts'
 import { type IdKey, isHouse } from './identity.ts'
 import { violated } from './invariant.ts'
-import { minorMax, minorMin, parseAmount } from './money.ts'
+import { minorMax, parseAmount } from './money.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
 import { capturedRow, type Row, reservedRow, sidelessRow } from './row.ts'
 import type { Facts, Remembered } from './transaction.ts'
@@ -85,9 +86,7 @@ export function decideCapture(
   if (lowersAsTo(to) && available(to) < amount) {
     return declined(state, received, at, 'insufficient_funds', fundsFacts(to, amount))
   }
-  if (account.balance - amount < minorMin || to.balance + amount > minorMax) {
-    return declined(state, received, at, 'amount_overflow')
-  }
+  if (!fits(account, amount, 0n) || !fits(to, 0n, amount)) return declined(state, received, at, 'amount_overflow')
   // From here the capture must succeed.
   const captured = capturedRow(amount, account, to, holdKey)
   const rest = hold.remaining - amount

@@ -1,17 +1,19 @@
 // Deciding refunds: money goes back from the other side of an original, never more than is left of it.
 import type { Account } from './account.ts'
+import { type Plan, startJoint } from './across/coordinate.ts'
 import type { Refusal } from './code.ts'
 import type { Refund } from './command.ts'
 import { accountOf, referred } from './decide-hold.ts'
 import { accepted, type Decision, declined } from './decision.ts'
 import { Draft } from './draft.ts'
 import { givePointsBack, leftOf } from './give-back.ts'
-import type { IdKey } from './identity.ts'
-import { parseAmount } from './money.ts'
+import { type IdKey, ownerOfAccount } from './identity.ts'
+import { formatMinor, normalizeDecimal, parseAmount } from './money.ts'
+import { ownerOfCommand } from './owner.ts'
 import type { PartitionState, Received } from './partition.ts'
 import { refundOrder } from './refund-order.ts'
 import type { Row, RowKind } from './row.ts'
-import type { Remembered } from './transaction.ts'
+import type { Decided, Remembered } from './transaction.ts'
 
 /** Rows of an original that a refund turns round. What a final capture released beside them is not theirs. */
 const refundable: ReadonlySet<RowKind> = new Set<RowKind>([
@@ -48,6 +50,11 @@ export function decideRefund(
     return declined(state, received, at, 'original_not_found')
   }
   const [first, ...others] = decided.rows.filter(({ kind }) => refundable.has(kind))
+  if (first !== undefined && wasAcross(decided)) {
+    const plan = refundAcross(state, decided, remembered, account, given, link)
+    if (typeof plan === 'string') return declined(state, received, at, plan)
+    return startJoint(state, received, command, at, plan)
+  }
   if (first === undefined) return declined(state, received, at, 'original_not_refundable')
   const transfers = [first, ...others] as const
   if (!isParty(account, transfers)) return declined(state, received, at, 'original_not_found')
@@ -58,6 +65,46 @@ export function decideRefund(
     : refundOf(first.kind, draft, transfers, remembered, given, link, today)
   if (refusal !== undefined) return declined(state, received, at, refusal, draft.facts)
   return accepted(state, received, at, draft.rows())
+}
+
+/** Whether accounts of the original live elsewhere. */
+const wasAcross = ({ rows, facts }: Decided): boolean =>
+  facts?.legs !== undefined || rows.some(({ far }) => far !== undefined)
+
+/**
+ * The legs of an original across partitions, turned round. What undecided refunds will give back counts as given back, as what is held counts
+ * as spent: else two of them, each fine by itself, could be posted.
+ */
+function refundAcross(
+  { joints }: Readonly<PartitionState>,
+  { rows, facts, command }: Decided,
+  { links }: Remembered,
+  account: Account,
+  given: bigint | undefined,
+  link: IdKey,
+): Plan | Refusal {
+  const { asset } = account
+  const underWay = joints.refunding.get(link) ?? 0n
+  if (facts?.legs !== undefined) {
+    const owner = ownerOfCommand(command)
+    const first = facts.legs.find(([from]) => ownerOfAccount(from) === owner)
+    if (first?.[0] !== account.id) return 'original_not_found'
+    if (given !== undefined) return 'original_not_refundable'
+    if (underWay > 0n || links.some(({ kind }) => kind === 'refund')) return 'refund_exceeds_original'
+    const legs = facts.legs
+      .toReversed()
+      .map(([from, to, amount, known]) => ({ from: to, to: from, amount, asset: undefined, known }))
+    return { kind: 'refund', legs, link }
+  }
+  const original = rows.find(({ far }) => far !== undefined)
+  const far = original?.far
+  if (original === undefined || far === undefined || original.from?.key !== account.key) return 'original_not_found'
+  let left = original.amount - underWay
+  for (const { kind, amount } of links) if (kind === 'refund') left -= amount
+  const amount = given ?? left
+  if (amount > left || left <= 0n) return 'refund_exceeds_original'
+  const back = { from: far, to: account.id, amount: normalizeDecimal(formatMinor(amount, asset.scale)) }
+  return { kind: 'refund', legs: [{ ...back, asset: undefined, known: asset.code }], link }
 }
 
 /** Of one transfer, or of postings, the account that paid first; of points, an order or a disbursement any account that had a part in it. */

@@ -1,4 +1,6 @@
 // Deciding debit, credit, transfer (one transfer each) and postings (1 to 64 of them, all or nothing).
+import { startJoint } from './across/coordinate.ts'
+import { isAcross } from './across/joint.ts'
 import type { Credit, Debit, Posting, Postings, Transfer } from './command.ts'
 import { accepted, type Decision, declined } from './decision.ts'
 import { Draft } from './draft.ts'
@@ -21,6 +23,7 @@ export function decideTransfer(
     return decideLegs(
       state,
       received,
+      command,
       at,
       command.type,
       [{ from: fromId, to: toId, amount: command.amount }],
@@ -41,16 +44,27 @@ export const decidePostings = (
   received: Received,
   at: number,
   command: Postings,
-): Decision => decideLegs(state, received, at, 'postings', command.transfers, command.asset)
+): Decision => decideLegs(state, received, command, at, 'postings', command.transfers, command.asset)
 
 function decideLegs(
   state: Readonly<PartitionState>,
   received: Received,
+  command: Debit | Credit | Transfer | Postings,
   at: number,
   kind: 'debit' | 'credit' | 'transfer' | 'postings',
   legs: readonly Posting[],
   assetGiven: string | undefined,
 ): Decision {
+  if (isAcross(state, legs)) {
+    const resolved = legs.map(({ from, to, amount, asset }) => ({
+      from,
+      to,
+      amount,
+      asset: asset ?? assetGiven,
+      known: undefined,
+    }))
+    return startJoint(state, received, command, at, { kind, legs: resolved, link: undefined })
+  }
   const draft = new Draft(state)
   for (const leg of legs) {
     const refusal = draft.transfer(kind, leg, leg.asset ?? assetGiven)

@@ -56,6 +56,12 @@ export function decide(state: Readonly<PartitionState>, received: Received, at: 
   const { command } = received
   const remembered = state.remembered.get(received.idKey)
   if (remembered?.decided !== undefined) return decideAgain(remembered.decided, received)
+  const { coordinations } = state.joints
+  const open = coordinations.size === 0 ? undefined : coordinations.get(received.idKey)
+  if (open !== undefined) {
+    const field = firstDifference(open.joint.command, command)
+    return field === undefined ? { kind: 'undecided', idKey: received.idKey } : { kind: 'conflict', field }
+  }
   switch (command.type) {
     case 'debit':
       return decideTransfer(state, received, at, command, command.account, command.to)

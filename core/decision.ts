@@ -1,8 +1,10 @@
 // What deciding gives back, and how an accepted and a declined transaction are put together.
 import type { Account } from './account.ts'
+import type { Step } from './across/step.ts'
 import { daysOfDate } from './business-date.ts'
 import { type Refusal, refusalNumbers } from './code.ts'
 import type { Command } from './command.ts'
+import type { IdKey } from './identity.ts'
 import { violated } from './invariant.ts'
 import type { PartitionState, Received } from './partition.ts'
 import { type Row, type RowKind, sidelessRow } from './row.ts'
@@ -23,6 +25,12 @@ export type Decision =
   | { readonly kind: 'catalog_at'; readonly version: number }
   /** `coupon.claim` where this partition's stock is used up: to be asked again when the other partitions were looked at. Nothing is stored. */
   | { readonly kind: 'stock_elsewhere' }
+  /** Accounts elsewhere take part: reserved here and asked there. The answer comes with a later message. */
+  | { readonly kind: 'started'; readonly step: Step }
+  /** The id is under way across partitions, with this body: the answer comes when it is decided. */
+  | { readonly kind: 'undecided'; readonly idKey: IdKey }
+  /** Too much is under way across partitions. Nothing is stored; the id is still free. */
+  | { readonly kind: 'overloaded' }
   /** `expire`: the work was done by `dueExpiries` before. Nothing is stored. */
   | { readonly kind: 'nothing' }
 
@@ -55,7 +63,7 @@ export function declined(
 const rowKindOf = (command: Command): RowKind => command.type
 
 /** The day that was given, else that of the command's time. Closed days are not known yet. */
-function businessDateOf({ rules }: Readonly<PartitionState>, command: Command, at: number): number {
+export function businessDateOf({ rules }: Readonly<PartitionState>, command: Command, at: number): number {
   const given = 'businessDate' in command ? command.businessDate : undefined
   if (given === undefined) return rules.dateOf(at)
   return daysOfDate(given) ?? violated('business_date_syntax', { given })

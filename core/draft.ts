@@ -1,6 +1,7 @@
 // Accounts as a transaction of several rows sees them: copies that its earlier rows have changed, and accounts that it opens. A draft of a
 // declined transaction is dropped, and with it all that it would have opened. Single transfers between existing accounts need none.
 import { type Account, type AccountRef, openedAccount } from './account.ts'
+import { type Half, type Leg, transitId } from './across/joint.ts'
 import type { Asset } from './asset.ts'
 import type { Refusal } from './code.ts'
 import type { Posting } from './command.ts'
@@ -16,6 +17,8 @@ import { factsOfTransfer, refusalOfTransfer, type Sides } from './transfer.ts'
 export class Draft {
   /** Of the last refusal. */
   facts: Facts | undefined
+  /** Of the last half that passed or was refused with its accounts there. */
+  lastAsset: string | undefined
   private readonly state: Readonly<PartitionState>
   private readonly accounts = new Map<string, Account>()
   private readonly openings: Row[] = []
@@ -30,6 +33,11 @@ export class Draft {
    * (`opensTo`) if the given asset opens by itself.
    */
   sides(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): Sides | Refusal {
+    if (fromId === transitId || toId === transitId) return 'account_not_found'
+    return this.resolved(fromId, toId, assetGiven, opensTo)
+  }
+
+  private resolved(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): Sides | Refusal {
     const fromHouse = isHouse(fromId)
     const toHouse = isHouse(toId)
     const given = assetGiven === undefined ? undefined : this.state.catalog.assets.get(assetGiven)
@@ -72,6 +80,15 @@ export class Draft {
     return this.move(kind, { from, to }, asset.code, amount, link)
   }
 
+  /** What a party does of a leg across partitions; half of it may go through transit. */
+  half(kind: PostedKind, { from, to, far }: Half, leg: Leg): Refusal | undefined {
+    const given = leg.asset ?? leg.known
+    const sides = this.resolved(from, to, given, leg.asset !== undefined)
+    if (typeof sides === 'string') return sides
+    this.lastAsset = sides.from.asset.code
+    return this.move(kind, sides, given, parseAmount(leg.amount, sides.from.asset.scale), undefined, far)
+  }
+
   /** `transfer` between accounts that a row of the journal names. */
   giveBack(row: Row, link: IdKey, kind: 'refund' | 'coupon.return' = 'refund'): Refusal | undefined {
     const { from, to } = row
@@ -87,18 +104,29 @@ export class Draft {
     return first === undefined ? violated('transaction_has_rows') : [first, ...others]
   }
 
+  /** Openings and transfers, numbered on from `firstLeg`. */
+  numbered(firstLeg: number): { readonly openings: readonly Row[]; readonly transfers: readonly Row[] } {
+    const firstTransfer = firstLeg + this.openings.length
+    return {
+      openings: this.openings.map((row, i) => ({ ...row, leg: firstLeg + i })),
+      transfers: this.transfers.map((row, i) => ({ ...row, leg: firstTransfer + i })),
+    }
+  }
+
   private move(
     kind: PostedKind,
     sides: Sides,
     assetGiven: string | undefined,
     amount: bigint | AmountRefusal,
     link: IdKey | undefined,
+    far?: string,
   ): Refusal | undefined {
     const { from, to } = sides
     const refusal = refusalOfTransfer(from, to, assetGiven, amount)
     if (refusal !== undefined) this.facts = factsOfTransfer(refusal, sides, amount)
     if (refusal !== undefined || typeof amount === 'string') return refusal
-    const row = postedRow(kind, this.transfers.length, amount, from, to, link)
+    const posted = postedRow(kind, this.transfers.length, amount, from, to, link)
+    const row = far === undefined ? posted : { ...posted, far }
     this.transfers.push(row)
     const paying = this.existing(from)
     paying.balance = row.fromBalance

@@ -85,6 +85,16 @@ const onLots = (state: Readonly<PartitionState>, owner: string, at: number): rea
     at,
   )
 
+/** The same on accounts by id, those that are resident; cells are left out. */
+export function dueExpiriesOn(state: Readonly<PartitionState>, ids: readonly string[], at: number): readonly Decided[] {
+  const found: Account[] = []
+  for (const id of ids) {
+    const account = state.accounts.get(id)
+    if (account !== undefined) found.push(account)
+  }
+  return onAccounts(state, found, at)
+}
+
 function onTransfer(
   state: Readonly<PartitionState>,
   fromId: string,

@@ -46,4 +46,5 @@ export const opensAlways = (houseId: string): boolean =>
   houseId.startsWith('house:points:') ||
   houseId.startsWith('house:coupon:') ||
   houseId.startsWith('house:loan:') ||
-  houseId === creditDrawnAccount
+  houseId === creditDrawnAccount ||
+  houseId === 'house:transit'

@@ -2,6 +2,7 @@
 // host, a simulator, `verify`) must first have made resident all that the command names: an account or id that is absent here
 // does not exist.
 import type { Accounts } from './account-store.ts'
+import type { Joints } from './across/joint.ts'
 import type { Asset } from './asset.ts'
 import type { Catalog } from './catalog.ts'
 import type { Command } from './command.ts'
@@ -27,6 +28,8 @@ export interface PartitionState {
   readonly catalog: Catalog
   /** Campaigns of which nothing is left in any partition. Forgotten with the memory: then it is asked again. */
   readonly exhausted: Set<string>
+  /** Undecided transactions across partitions that this one takes part in: always resident. */
+  readonly joints: Joints
   readonly rules: Rules
 }
 
@@ -38,6 +41,8 @@ export interface Rules {
   readonly dateOf: (atMs: number) => number
   /** `house:` accounts open by themselves. */
   readonly houseAutoOpen: boolean
+  /** Where an owner lives. */
+  readonly partitionOf: (owner: string) => number
 }
 
 /** A command as the partition receives it. */

@@ -190,6 +190,8 @@ const elsewhere: ReadonlySet<string> = new Set([
   'order',
   'disbursement',
   'settle',
+  'reserve',
+  'unreserve',
 ])
 
 const check = (runs: number, property: (steps: readonly Step[]) => void) =>

@@ -19,7 +19,9 @@ export const rowKinds = {
   tombstone: 10,
   open: 11,
   change: 12,
-  // 13 to 39 are left to transactions between partitions.
+  /** An amount that a transaction across partitions will take: it enters `held` of `from`, or leaves it again. See `core/across`. */
+  reserve: 13,
+  unreserve: 14,
   'points.earn': 40,
   'points.redeem': 41,
   'points.expire': 42,
@@ -36,9 +38,17 @@ export const rowKinds = {
   order: 50,
   disbursement: 51,
   settle: 52,
+  // Up to 63: see `kindBits`.
 } as const
 
 export type RowKind = keyof typeof rowKinds
+
+/** Of which sides the amount of a posted row leaves `held` too, because it was reserved before: bits. Stored as bits 64 and 128 of the kind. */
+export const reservedOf = { from: 1, to: 2 } as const
+/** What `storedKind` made of it: base kind and bits. */
+export const kindBits = 63
+export const storedKind = ({ kind, reserved }: Pick<Row, 'kind' | 'reserved'>): number =>
+  reserved === undefined ? rowKinds[kind] : rowKinds[kind] + reserved * 64
 
 /**
  * Sides: `from` is debited, `to` is credited; for `hold`, `release` and `expire` the amount enters or leaves `held` of `from`,
@@ -62,12 +72,19 @@ export interface Row {
   readonly toHeld: bigint
   /** Key of the hold that is captured, released or expired, or of the original that is refunded. */
   readonly link: IdKey | undefined
+  /** The account on the other side, in another partition, where the row goes to or comes from `house:transit`. */
+  readonly far?: string
+  /** Bits of `reservedOf`; absent: nothing was reserved. */
+  readonly reserved?: number
 }
 
 // ---- rows of accounts as they stand ---------------------------------------------------------------------------------------------
 
 /** Kinds of rows that move a balance at once. */
-export type PostedKind = Exclude<RowKind, 'hold' | 'capture' | 'release' | 'expire' | 'tombstone' | 'open' | 'change'>
+export type PostedKind = Exclude<
+  RowKind,
+  'hold' | 'capture' | 'release' | 'expire' | 'tombstone' | 'open' | 'change' | 'reserve' | 'unreserve'
+>
 
 /** A transfer posted at once: both sides are touched. */
 export const postedRow = (
@@ -112,14 +129,14 @@ export const capturedRow = (amount: bigint, from: Readonly<Account>, to: Readonl
 
 /** An amount that enters or leaves `held` of `from`; `to` is only named. Seq, balance and held are those after the row. */
 export const reservedRow = (
-  kind: 'hold' | 'release' | 'expire',
+  kind: 'hold' | 'release' | 'expire' | 'reserve' | 'unreserve',
   leg: number,
   amount: bigint,
   from: AccountRef,
   fromSeq: number,
   fromBalance: bigint,
   fromHeld: bigint,
-  to: AccountRef,
+  to: AccountRef | undefined,
   link: IdKey | undefined,
 ): Row => ({
   kind,

@@ -25,6 +25,8 @@ export interface Facts {
   readonly held?: string
   /** hold: epoch milliseconds at which it runs out. */
   readonly expiresAt?: number
+  /** Several transfers across partitions: all of them, because the rows of this partition do not tell. */
+  readonly legs?: readonly (readonly [from: string, to: string, amount: string, asset: string])[]
 }
 
 /** One decision, accepted or declined: everything its answer is rendered from. */

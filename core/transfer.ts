@@ -1,6 +1,7 @@
 // The one primitive: an amount of one asset from one account to another. Finding its two accounts, and the checks that every transfer
 // must pass, in their order of precedence. What is done with a transfer that passes is decided by the types of command.
 import { type Account, available, isCell } from './account.ts'
+import { fits } from './across/pledge.ts'
 import type { Refusal } from './code.ts'
 import { isHouse } from './identity.ts'
 import { type AmountRefusal, formatMinor, minorMax, minorMin } from './money.ts'
@@ -60,7 +61,8 @@ export function refusalOfTransfer(
   if (from.key === to.key) return 'same_account'
   if (shortSide(from, to, amount) !== undefined) return 'insufficient_funds'
   if (from.balance - amount < minorMin || to.balance + amount > minorMax) return 'amount_overflow'
-  return undefined
+  if (from.pledge === undefined && to.pledge === undefined) return undefined
+  return fits(from, amount, 0n) && fits(to, 0n, amount) ? undefined : 'amount_overflow'
 }
 
 /** The account whose available amount does not cover a posted transfer, `from` first; undefined: none. */

@@ -247,7 +247,16 @@ class Filler {
   }
 }
 
-const nothing = { details: [], openings: [], changes: [], holds: [], cells: [], catalog: [] } as const
+const nothing = {
+  details: [],
+  openings: [],
+  changes: [],
+  holds: [],
+  cells: [],
+  catalog: [],
+  links: [],
+  joints: [],
+} as const
 
 /** The definitions of what was dropped. */
 async function dropIndexes(client: pg.Client, segment: number): Promise<string[]> {

@@ -2,7 +2,7 @@
 // thread is in the figure. What a rebuild of the hot path is compared by: `npm run bench -- lane`.
 import { Lane } from '../actors/lane.ts'
 import type { Frame, Head, Ledger, MailboxReader } from '../actors/ports.ts'
-import { partitionOf } from '../actors/route.ts'
+import { partitionOf, placing } from '../actors/route.ts'
 import { systemClock, systemRandom, systemTimers } from '../adapters/system/system.ts'
 import { openedAccount } from '../core/account.ts'
 import { builtInAssets } from '../core/asset.ts'
@@ -72,6 +72,7 @@ class LaneBench {
             if (this.answered >= this.expected) this.done()
           },
         },
+        packets: { packets: () => undefined },
         news: {
           hosted: () => undefined,
           lost: () => undefined,
@@ -85,7 +86,7 @@ class LaneBench {
         },
       },
       { batchCommandsMax, residentsMax: 1_000_000 },
-      { assets, dateOf: calendarOf('UTC'), houseAutoOpen: true },
+      { assets, dateOf: calendarOf('UTC'), houseAutoOpen: true, partitionOf: placing(partitions) },
     )
     this.lane.host(
       Array.from({ length: partitions }, (_, partition) => partition),
@@ -187,6 +188,8 @@ class DiscardingLedger implements Ledger {
       chain: new Uint8Array(32),
       segment: 1,
       catalog: { version: 0, changes: [] },
+      links: [],
+      joints: [],
     }))
   }
 

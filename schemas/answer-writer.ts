@@ -41,7 +41,7 @@ export class AnswerWriter {
     if (written !== body.length) this.ascii = false
   }
 
-  /** 201 for an accepted plain transfer. `texts` with the ids of both accounts; house cells are left out. */
+  /** 201 for an accepted plain transfer. `texts` with the ids of both accounts; house cells and accounts of another owner are left out. */
   plain(
     ticket: number,
     type: 'debit' | 'credit' | 'transfer',
@@ -59,9 +59,9 @@ export class AnswerWriter {
     this.put(opening)
     this.copy(texts.bytes, texts.idAt, texts.idLength)
     this.put(this.middle(type, atMs, date))
-    const fromShown = !rows.isCell(from)
+    const fromShown = !rows.isCell(from) && (rows.isCell(to) || type !== 'credit' || sameOwner(texts))
     if (fromShown) this.side(texts.bytes, texts.fromAt, texts.fromLength, rows, from, sides.fromBalance, sides.fromSeq)
-    if (!rows.isCell(to)) {
+    if (!rows.isCell(to) && (rows.isCell(from) || type === 'credit' || sameOwner(texts))) {
       if (fromShown) this.bytes[this.end++] = 44
       this.side(texts.bytes, texts.toAt, texts.toLength, rows, to, sides.toBalance, sides.toSeq)
     }
@@ -191,6 +191,17 @@ export interface AccountTexts {
   readonly fromLength: number
   readonly toAt: number
   readonly toLength: number
+}
+
+const colon = 58
+/** Of both accounts: what somebody else has is not for the client of this one. */
+function sameOwner({ bytes, fromAt, fromLength, toAt, toLength }: PlainTexts & AccountTexts): boolean {
+  for (let i = 0; ; i++) {
+    const one = i < fromLength ? bytes[fromAt + i] : colon
+    const other = i < toLength ? bytes[toAt + i] : colon
+    if (one !== other) return false
+    if (one === colon) return true
+  }
 }
 
 const none = new Uint8Array(0)

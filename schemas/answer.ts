@@ -5,6 +5,8 @@ import { dateText } from '../core/business-date.ts'
 import { type Refusal, refusalOf } from '../core/code.ts'
 import type { Command } from '../core/command.ts'
 import type { Decision } from '../core/decide.ts'
+import { ownerOfAccount } from '../core/identity.ts'
+import { violated } from '../core/invariant.ts'
 import { formatMinor } from '../core/money.ts'
 import { ownerOfCommand } from '../core/owner.ts'
 import type { Row } from '../core/row.ts'
@@ -66,6 +68,18 @@ export function answerTo(decision: Decision, command: Command, nowMs: number): A
       return { http: 200, replayed: false, body: versionBody(decision.version) }
     case 'stock_elsewhere':
       return { http: stockElsewhere, replayed: false, body: '{}' }
+    case 'overloaded':
+      return {
+        http: 429,
+        replayed: false,
+        body: problemBody('overloaded', {
+          detail: 'Too much of this owner is under way across owners; nothing was accepted.',
+          instance: instanceOf(command),
+        }),
+      }
+    case 'started':
+    case 'undecided':
+      return violated('answered_when_decided', { id: command.id })
     case 'nothing':
       return { http: 200, replayed: false, body: '{}' }
   }
@@ -86,27 +100,37 @@ function decidedAnswer(decided: Decided, replayed: boolean): Answer {
 export function transactionBody(decided: Decided): string {
   const { command } = decided
   const status = command.type === 'hold' ? 'pending' : 'posted'
-  return `{"id":"${command.id}","type":"${command.type}","status":"${status}","at":"${timeText(decided.at)}","businessDate":"${cachedDateText(decided.date)}","accounts":[${accountsText(decided.rows)}]}`
+  return `{"id":"${command.id}","type":"${command.type}","status":"${status}","at":"${timeText(decided.at)}","businessDate":"${cachedDateText(decided.date)}","accounts":[${accountsText(decided)}]}`
 }
 
 /** At which version of the catalog a partition stands. */
 const versionBody = (version: number): string => `{"version":${version}}`
 
-/** The accounts that were touched, in order of appearance, each as it stands after the transaction; house accounts are left out. */
-function accountsText(rows: readonly Row[]): string {
+/**
+ * The accounts that were touched, in order of appearance, each as it stands after the transaction; house accounts are left out, and where
+ * owners meet those of the others: what somebody else has is not for the client of this one, and may not be known in this partition.
+ */
+function accountsText({ rows, command }: Decided): string {
   const only = rows.length === 1 ? rows[0] : undefined
-  if (only !== undefined) {
+  if (
+    only !== undefined &&
+    (only.from === undefined || only.from.key < 0 || only.to === undefined || only.to.key < 0)
+  ) {
     const from = only.from !== undefined && only.fromSeq > 0 && only.from.key > 0 ? fromText(only, only.from) : ''
     const to = only.to !== undefined && only.toSeq > 0 && only.to.key > 0 ? toText(only, only.to) : ''
-    return from !== '' && to !== '' ? `${from},${to}` : from + to
+    return from + to
   }
+  const owner = ownerOfCommand(command)
   const last = new Map<number, string>()
   for (const row of rows) {
-    if (row.from !== undefined && row.fromSeq > 0 && row.from.key > 0) last.set(row.from.key, fromText(row, row.from))
-    if (row.to !== undefined && row.toSeq > 0 && row.to.key > 0) last.set(row.to.key, toText(row, row.to))
+    if (row.from !== undefined && row.fromSeq > 0 && isOf(row.from, owner))
+      last.set(row.from.key, fromText(row, row.from))
+    if (row.to !== undefined && row.toSeq > 0 && isOf(row.to, owner)) last.set(row.to.key, toText(row, row.to))
   }
   return [...last.values()].join(',')
 }
+
+const isOf = ({ key, id }: AccountRef, owner: string): boolean => key > 0 && ownerOfAccount(id) === owner
 
 const fromText = (row: Row, ref: AccountRef): string => sideText(ref, row.fromBalance, row.fromHeld, row.fromSeq)
 const toText = (row: Row, ref: AccountRef): string => sideText(ref, row.toBalance, row.toHeld, row.toSeq)

@@ -1,5 +1,6 @@
 // What the journal rows do not say of a decision, as JSON text for the `detail` table: the body as given and the facts of its outcome.
 // A plain debit, credit or transfer has no detail: its body is read back from its row.
+import { transitId } from '../core/across/joint.ts'
 import type { Command, TransactionCommand } from '../core/command.ts'
 import { formatMinor, normalizeDecimal } from '../core/money.ts'
 import type { Row } from '../core/row.ts'
@@ -35,6 +36,10 @@ export function givenOf(
   return { command: plainCommand(id, rows[0], channel), facts: undefined }
 }
 
+/** What a party keeps beside its rows of a transaction that another partition coordinates: what its statements show. */
+export const partyDetailOf = ({ type, reference }: TransactionCommand): string | undefined =>
+  reference === undefined ? undefined : JSON.stringify({ given: { type, reference } })
+
 function isPlain(decided: Decided): boolean {
   const { command } = decided
   switch (command.type) {
@@ -58,8 +63,8 @@ function isPlain(decided: Decided): boolean {
 }
 
 function plainCommand(id: string, row: Row, channel: string | undefined): Command {
-  const from = row.from?.id ?? ''
-  const to = row.to?.id ?? ''
+  const from = (row.from?.id === transitId ? row.far : row.from?.id) ?? ''
+  const to = (row.to?.id === transitId ? row.far : row.to?.id) ?? ''
   if (row.kind === 'expire') return { type: 'expire', id, account: from }
   const amount = row.from === undefined ? '0' : normalizeDecimal(formatMinor(row.amount, row.from.asset.scale))
   switch (row.kind) {

@@ -3,12 +3,15 @@
 // gives them back unchanged, so `verify` hashes what the server reads out without encoding anything again.
 import { type IdKey, idKeyBytes } from '../core/identity.ts'
 import type { PlainSides } from '../core/plain.ts'
-import { type Row, rowKinds } from '../core/row.ts'
+import { type Row, storedKind } from '../core/row.ts'
 
 /** Raised with every change of the columns or their order. */
-export const rowFormat = 1
+export const rowFormat = 2
 /** Raised with every change of what the same command decides. */
 export const rulesVersion = 1
+
+/** A row's number within the rows of its party and stage (see `core/across/joint.ts`): the detail belongs to the first. */
+export const legMask = 255
 
 /** Columns in the order of the table, which is the order of the tuple. */
 export const journalColumns = [
@@ -33,6 +36,7 @@ export const journalColumns = [
   'id',
   'channel',
   'detail_hash',
+  'far',
 ] as const
 
 /** Signature, flags and an empty header extension: what a binary COPY begins with. */
@@ -117,8 +121,8 @@ export function readPlain(bytes: Buffer, at: number): PlainTuple {
   }
 }
 
-/** Longest tuple: 21 lengths, fixed columns, an id of 137 bytes (`!expire:` and 128), a channel of 32, a hash of 32. */
-const tupleBytesMax = 640
+/** Longest tuple: 22 lengths, fixed columns, an id of 137 bytes (`!expire:` and 128), a channel of 32, a hash of 32, an account of 128. */
+const tupleBytesMax = 800
 
 /**
  * A growing buffer of tuples; one a lane, filled again for every commit. `take` copies out, so that the buffer is free for the next batch.
@@ -183,7 +187,7 @@ export class TupleWriter {
     view.setInt32(o + 14, 2)
     view.setInt16(o + 18, row.leg)
     view.setInt32(o + 20, 2)
-    view.setInt16(o + 24, rowKinds[row.kind])
+    view.setInt16(o + 24, storedKind(row))
     o += 26
     if (row.code === 0) {
       view.setInt32(o, -1)
@@ -198,7 +202,7 @@ export class TupleWriter {
       view.setInt32(o, -1)
       o += 4
     } else o = this.ascii(o, place.channel)
-    const hash = row.leg === 0 ? place.detailHash : undefined
+    const hash = (row.leg & legMask) === 0 ? place.detailHash : undefined
     if (hash === undefined) {
       view.setInt32(o, -1)
       o += 4
@@ -207,6 +211,10 @@ export class TupleWriter {
       bytes.set(hash, o + 4)
       o += 4 + hash.length
     }
+    if (row.far === undefined) {
+      view.setInt32(o, -1)
+      o += 4
+    } else o = this.ascii(o, row.far)
     this.end = o
   }
 
@@ -251,7 +259,8 @@ export class TupleWriter {
       o += 4
     } else o = this.copied(o, texts.bytes, texts.channelAt, texts.channelLength)
     view.setInt32(o, -1)
-    this.end = o + 4
+    view.setInt32(o + 4, -1)
+    this.end = o + 8
     if (bytes.length < this.end) throw new RangeError('a tuple is longer than the longest')
   }
 

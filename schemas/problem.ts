@@ -19,7 +19,6 @@ export type TransportCode =
   | 'catalog_full'
   | 'version_mismatch'
   | 'overloaded'
-  | 'across_owners_not_supported'
   | 'outcome_unknown'
   | 'shard_unavailable'
   | 'not_ready'
@@ -102,12 +101,6 @@ export const problems = {
   },
   version_mismatch: { http: 412, title: 'The account has another version.', retryable: false, effect: 'none' },
   overloaded: { http: 429, title: 'The mailbox is full; nothing was accepted.', retryable: true, effect: 'none' },
-  across_owners_not_supported: {
-    http: 501,
-    title: 'Transactions between two owners are not supported yet.',
-    retryable: false,
-    effect: 'none',
-  },
   outcome_unknown: {
     http: 503,
     title: 'The answer did not come in time; send the same id again.',

@@ -46,11 +46,12 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     const settle = (): void => {
       const refused = new Set<number>()
       for (const frame of frames) {
-        const outcome = refused.has(frame.partition)
-          ? 'full'
-          : generation < this.generation
-            ? 'lost'
-            : this.appendOne(frame)
+        const outcome =
+          refused.has(frame.partition) && frame.packet !== true
+            ? 'full'
+            : generation < this.generation
+              ? 'lost'
+              : this.appendOne(frame)
         if (outcome === 'full') refused.add(frame.partition)
         settled(frame, outcome)
       }
@@ -70,11 +71,13 @@ export class FakeMailbox implements MailboxWriter, MailboxReader {
     settle()
   }
 
-  private appendOne({ partition, bytes, commands }: NewFrame): Appended {
+  private appendOne({ partition, bytes, commands, packet }: NewFrame): Appended {
     const box = this.box(partition)
     const holds = commandsIn(box)
-    box.refused = holds > 0 && holds + commands > this.commandsMax
-    if (box.refused) return 'full'
+    if (packet !== true) {
+      box.refused = holds > 0 && holds + commands > this.commandsMax
+      if (box.refused) return 'full'
+    }
     box.last++
     const name = { generation: this.generation, high: box.last, low: 0 }
     box.frames.push({ partition, ...name, bytes, commands })

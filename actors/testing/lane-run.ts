@@ -8,7 +8,8 @@ import type { Received, Rules } from '../../core/partition.ts'
 import { encodeFrame } from '../../schemas/frame.ts'
 import type { Intake } from '../intake.ts'
 import { Lane, type LaneLimits, type Suspects } from '../lane.ts'
-import type { Ledger, MailboxReader } from '../ports.ts'
+import type { Outgoing } from '../links.ts'
+import type { Ledger, MailboxReader, Timers } from '../ports.ts'
 import { partitionOf } from '../route.ts'
 import { FakeMailbox } from './fake-mailbox.ts'
 
@@ -22,8 +23,10 @@ export interface LaneRunOptions {
   readonly reader?: MailboxReader
   readonly suspects?: Suspects
   /** Hears answers and hostings as the main thread would. */
-  readonly intake?: Pick<Intake, 'answers' | 'hosted'>
+  readonly intake?: Pick<Intake, 'answers' | 'hosted'> & Partial<Pick<Intake, 'deliver'>>
   readonly time?: VirtualTime
+  /** Default: whatever is waited for is over at once. */
+  readonly timers?: Timers
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -55,7 +58,10 @@ export class LaneRun {
       {
         clock: this.time,
         // The pause after a fault: over at once.
-        timers: { after: (_ms, callback) => turns(callback), soon: (callback) => void turns(callback) },
+        timers: options.timers ?? {
+          after: (_ms, callback) => turns(callback),
+          soon: (callback) => void turns(callback),
+        },
         random: new SeededRandom(7),
         ledger: options.ledger,
         mailbox: options.reader ?? this.mailbox,
@@ -63,6 +69,12 @@ export class LaneRun {
           answers: (...said) => {
             this.hear(...said)
             options.intake?.answers(...said)
+          },
+        },
+        packets: {
+          packets: (packets) => {
+            if (options.intake?.deliver !== undefined) options.intake.deliver(packets)
+            else this.deliver(packets)
           },
         },
         news: {
@@ -103,6 +115,16 @@ export class LaneRun {
     for (const [i, ticket] of list.entries()) {
       this.heard.set(ticket, { ticket, http: https[i] ?? 0, replayed: replayed[i] === 1, body: texts[i] ?? '' })
     }
+  }
+
+  private deliver(packets: readonly Outgoing[]): void {
+    const frames = packets.map(({ to, bytes, messages }) => ({
+      partition: to,
+      bytes,
+      commands: messages,
+      packet: true,
+    }))
+    this.mailbox.append(frames, () => undefined)
   }
 
   partitionOf(command: Command): number {

@@ -12,7 +12,7 @@ import { Batch } from '../batch.ts'
 import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
 import type { Claim, Head, LaneCommit, Ledger } from '../ports.ts'
 import type { Position } from '../position.ts'
-import { partitionOfCommand } from '../route.ts'
+import { partitionOfCommand, placing } from '../route.ts'
 
 /** All that it ever decided stays in memory: it hosts from the first commit of a ledger on, or decides only what needs nothing of the past. */
 export class Scribe {
@@ -40,7 +40,12 @@ export class Scribe {
     )
     for (const head of heads) {
       this.heads.set(head.partition, head)
-      const rules = { assets: this.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true }
+      const rules = {
+        assets: this.assets,
+        dateOf: calendarOf('UTC'),
+        houseAutoOpen: true,
+        partitionOf: placing(this.partitions),
+      }
       this.hosted.set(head.partition, hostedAt(head, rules, freshSeenIds(), undefined))
     }
     return heads
@@ -108,6 +113,12 @@ export class Scribe {
   }
 
   private batch(): Batch {
-    return new Batch({ number: ++this.batches, writer: this.writer, random: this.random, nowMs: this.now })
+    return new Batch({
+      number: ++this.batches,
+      writer: this.writer,
+      random: this.random,
+      nowMs: this.now,
+      elapsedMs: this.now,
+    })
   }
 }

@@ -68,7 +68,7 @@ export class MemoryMailbox implements MailboxWriter {
     let refused = -1
     for (const frame of frames) {
       const box = this.box(frame.partition)
-      if (box.partition === refused || !this.fits(box, frame)) {
+      if (frame.packet !== true && (box.partition === refused || !this.fits(box, frame))) {
         refused = box.partition
         box.refusedAt = this.trims
         settled(frame, 'full')

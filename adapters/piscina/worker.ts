@@ -1,5 +1,6 @@
 // The entry of a worker thread, a composition root: brings the adapters to a WorkerHost and runs it as one long piscina task.
 import { type MessagePort, threadId } from 'node:worker_threads'
+import { placing } from '../../actors/route.ts'
 import { WorkerHost } from '../../actors/worker-host.ts'
 import type { FromWorker, ToWorker } from '../../actors/worker-protocol.ts'
 import type { Asset } from '../../core/asset.ts'
@@ -22,6 +23,7 @@ export interface WorkerSettings {
   readonly timeZone: string
   readonly houseAutoOpen: boolean
   readonly mailbox: ReaderSettings
+  readonly partitions: number
   readonly batchCommandsMax: number
   readonly overlapCommandsMin: number
   readonly residentsMax: number
@@ -39,7 +41,12 @@ export interface WorkerStart {
 
 export default async function run({ control, mailbox, settings }: WorkerStart): Promise<void> {
   const assets = new Map(settings.assets.map((asset) => [asset.code, asset]))
-  const rules = { assets, dateOf: calendarOf(settings.timeZone), houseAutoOpen: settings.houseAutoOpen }
+  const rules = {
+    assets,
+    dateOf: calendarOf(settings.timeZone),
+    houseAutoOpen: settings.houseAutoOpen,
+    partitionOf: placing(settings.partitions),
+  }
   const send = sendingTogether(control)
   const mailboxPort = readerPort(mailbox, settings.mailbox, (message, fields) =>
     send({ kind: 'log', level: 'warn', message, fields }),

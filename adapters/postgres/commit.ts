@@ -1,6 +1,7 @@
 // One commit of a lane as SQL: COPY of the journal rows, the few set-based statements beside them, and last the compare-and-set.
 // A commit without openings, holds and details is ONE round trip: `BEGIN; COPY ..; CALL suanpan.advance(..); COMMIT`.
 import type pg from 'pg'
+import type { LinkChange } from '../../actors/links.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit } from '../../actors/ports.ts'
 import type { Account } from '../../core/account.ts'
 import { ownerOfAccount } from '../../core/identity.ts'
@@ -12,7 +13,7 @@ export const segmentTable = (segment: number): string => `suanpan.journal_${Stri
 /** Runs the commit. Any error leaves nothing behind but an open transaction: the caller drops the connection. */
 export async function runCommit(client: pg.Client, host: string, commit: LaneCommit): Promise<void> {
   const copies = copiesOf(commit)
-  const end = `${[...updatesOf(commit), advanceCall(host, commit)].join(';')};COMMIT`
+  const end = `${[...updatesOf(commit), ...linksCall(commit), advanceCall(host, commit)].join(';')};COMMIT`
   const last = copies.length - 1
   if (last < 0) {
     await client.query(`BEGIN;${end}`)
@@ -192,6 +193,30 @@ const cellArrays = (cells: readonly Readonly<Account>[]): string[] => [
     cells.map(({ seq }) => seq),
   ),
 ]
+
+function linksCall({ links, joints }: LaneCommit): string[] {
+  if (links.length === 0 && joints.length === 0) return []
+  const small = (of: (change: LinkChange) => number): string => numbers('smallint', links.map(of))
+  const big = (of: (change: LinkChange) => number): string => numbers('bigint', links.map(of))
+  return [
+    `CALL suanpan.advance_links(${[
+      small((l) => l.partition),
+      small((l) => l.peer),
+      big((l) => l.sent),
+      big((l) => l.acked),
+      big((l) => l.received),
+      big((l) => l.answered),
+      big((l) => l.packet?.first ?? 0),
+      byteas(links.map((l) => (l.packet === undefined ? undefined : Buffer.from(l.packet.text)))),
+      numbers(
+        'smallint',
+        joints.map((j) => j.partition),
+      ),
+      uuids(joints.map((j) => j.idKey)),
+      byteas(joints.map((j) => (j.record === undefined ? undefined : Buffer.from(j.record)))),
+    ].join(',')})`,
+  ]
+}
 
 function advanceCall(host: string, { partitions, segment, cells }: LaneCommit): string {
   const big = (of: (p: PartitionCommit) => number): string => numbers('bigint', partitions.map(of))

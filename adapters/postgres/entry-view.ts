@@ -2,7 +2,7 @@
 import type { EntryView } from '../../actors/reads.ts'
 import { dateText } from '../../core/business-date.ts'
 import { formatMinor } from '../../core/money.ts'
-import type { Row } from '../../core/row.ts'
+import { type Row, reservedOf } from '../../core/row.ts'
 import { timeText } from '../../schemas/answer.ts'
 import { kindOf, type StoredRow } from './stored-rows.ts'
 
@@ -19,21 +19,26 @@ export function entryView(row: Row, stored: StoredRow, side: 'from' | 'to'): Ent
     businessDate: dateText(stored.date),
     transaction: stored.id,
     type: kindOf(stored.kind),
-    counterparty: other?.id ?? null,
+    counterparty: row.far ?? other?.id ?? null,
     amount: formatMinor(sign * moved, scale),
-    heldChange: formatMinor(side === 'from' ? heldChangeOf(row) : 0n, scale),
+    heldChange: formatMinor(side === 'from' ? heldChangeOf(row) : reservedChangeOf(row, reservedOf.to), scale),
     balance: formatMinor(sign * (side === 'from' ? row.fromBalance : row.toBalance), scale),
     held: formatMinor(side === 'from' ? row.fromHeld : row.toHeld, scale),
     reference: referenceOf(stored.detail),
   }
 }
 
-const heldOnly: ReadonlySet<string> = new Set(['hold', 'release', 'expire'])
+const heldOnly: ReadonlySet<string> = new Set(['hold', 'release', 'expire', 'reserve', 'unreserve'])
+const heldLess: ReadonlySet<string> = new Set(['capture', 'release', 'expire', 'unreserve'])
 
 function heldChangeOf(row: Row): bigint {
-  if (row.kind === 'hold') return row.amount
-  return row.kind === 'capture' || row.kind === 'release' || row.kind === 'expire' ? -row.amount : 0n
+  if (row.kind === 'hold' || row.kind === 'reserve') return row.amount
+  return heldLess.has(row.kind) ? -row.amount : reservedChangeOf(row, reservedOf.from)
 }
+
+/** What was reserved leaves `held` with the row that posts it. */
+const reservedChangeOf = ({ reserved, amount }: Row, side: number): bigint =>
+  ((reserved ?? 0) & side) === 0 ? 0n : -amount
 
 function referenceOf(detail: string | null): string | null {
   if (detail === null) return null

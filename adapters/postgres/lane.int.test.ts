@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { to as copyTo } from 'pg-copy-streams'
-import { partitionOf } from '../../actors/route.ts'
+import { partitionOf, placing } from '../../actors/route.ts'
 import { FakeMailbox } from '../../actors/testing/fake-mailbox.ts'
 import { type Burst, history, Models } from '../../actors/testing/histories.ts'
 import { LaneRun } from '../../actors/testing/lane-run.ts'
@@ -65,7 +65,7 @@ class Host {
           for (const { tuple, bytes } of slices) committed.set(`${int2(tuple.partition)} ${int8(tuple.pseq)}`, bytes)
         },
       },
-      rules: { assets: info.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true },
+      rules: { assets: info.assets, dateOf: calendarOf('UTC'), houseAutoOpen: true, partitionOf: placing(partitions) },
       partitions,
       time,
       mailbox: new FakeMailbox(hosts),

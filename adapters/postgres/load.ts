@@ -136,6 +136,7 @@ function accountFrom(stored: StoredAccount, assets: ReadonlyMap<string, Asset>):
     seq: Number(stored.seq),
     version: Number(stored.version),
     holds: noHolds,
+    pledge: undefined,
   }
 }
 

@@ -12,6 +12,7 @@ import type {
 } from '../../actors/reads.ts'
 import { partitionOf } from '../../actors/route.ts'
 import type { AccountStatus, Normal } from '../../core/account.ts'
+import { firstLegOf, transitId } from '../../core/across/joint.ts'
 import type { Asset } from '../../core/asset.ts'
 import { refusalOf } from '../../core/code.ts'
 import { isMerchantAccount } from '../../core/house.ts'
@@ -20,6 +21,7 @@ import { violated } from '../../core/invariant.ts'
 import { formatMinor } from '../../core/money.ts'
 import { houseOwner } from '../../core/owner.ts'
 import type { Row } from '../../core/row.ts'
+import type { Decided } from '../../core/transaction.ts'
 import { answerTo, timeText } from '../../schemas/answer.ts'
 import { urlOptions } from './connect.ts'
 import { uuidText } from './copy.ts'
@@ -212,18 +214,12 @@ export class PostgresReads implements Reads {
     })
     const remembered = rememberedFrom(new Set([key]), rows, this.options.assets()).get(partition)?.[0]?.[1]
     const decided = remembered?.decided
-    if (remembered === undefined || decided === undefined) return undefined
+    if (remembered === undefined || decided === undefined) return undecidedOf(id, rows)
     const first = answerTo({ kind: 'decided', decided }, decided.command, decided.at)
     return {
       http: first.http,
       body: first.body,
-      transfers: decided.rows.filter(isTransfer).map((row) => ({
-        from: row.from?.id ?? '',
-        to: row.to?.id ?? '',
-        amount: formatMinor(row.amount, row.from?.asset.scale ?? 0),
-        asset: row.from?.asset.code ?? '',
-        kind: row.kind,
-      })),
+      transfers: transfersOf(decided),
       now: becameOf(decided.rows, remembered.links),
     }
   }
@@ -352,6 +348,27 @@ function cursorNumber(cursor: string | undefined, without: number): number {
   if (cursor === undefined) return without
   if (!/^(0|[1-9][0-9]{0,15})$/.test(cursor)) throw new RangeError(`"${cursor}" is not a cursor of this list`)
   return Number(cursor)
+}
+
+/** Reserved and asked for across partitions, with no answer yet: then there is nothing more to show than that. */
+function undecidedOf(id: string, rows: readonly StoredRow[]): TransactionView | undefined {
+  const reserved = rows.find(({ leg }) => leg >= firstLegOf(0, 1) && leg < firstLegOf(1, 0))
+  if (reserved === undefined) return undefined
+  return { http: 202, body: `{"id":"${id}","status":"undecided"}`, transfers: [], now: { state: 'undecided' } }
+}
+
+/** Between the accounts that the client named, also where the rows go through transit. */
+function transfersOf({ rows, facts, command }: Decided): TransactionView['transfers'] {
+  if (facts?.legs !== undefined) {
+    return facts.legs.map(([from, to, amount, asset]) => ({ from, to, amount, asset, kind: command.type }))
+  }
+  return rows.filter(isTransfer).map(({ from, to, amount, far, kind }) => ({
+    from: (from?.id === transitId ? far : from?.id) ?? '',
+    to: (to?.id === transitId ? far : to?.id) ?? '',
+    amount: formatMinor(amount, from?.asset.scale ?? 0),
+    asset: from?.asset.code ?? '',
+    kind,
+  }))
 }
 
 const isTransfer = (row: Row): boolean => row.from !== undefined && row.to !== undefined && row.code === 0

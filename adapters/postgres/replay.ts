@@ -1,6 +1,6 @@
 // Recomputes one partition from its journal rows: numbering, balances, held amounts, bounds and open holds, with nothing taken from memory of
 // the engine. The independent half of `verify`; it knows rows and arithmetic only.
-import type { RowKind } from '../../core/row.ts'
+import { type RowKind, reservedOf } from '../../core/row.ts'
 import { kindOf } from './stored-rows.ts'
 import { TupleFields } from './tuple-stream.ts'
 
@@ -44,6 +44,8 @@ export class PartitionReplay {
   readonly accounts = new Map<bigint, Replayed>()
   /** Remaining amount of open holds by id key. */
   readonly holds = new Map<string, { key: bigint; remaining: bigint }>()
+  /** What undecided transactions across partitions have reserved, by id key and account. */
+  readonly reserved = new Map<string, bigint>()
   pseq = 0
   rows = 0
   transactions = 0
@@ -70,7 +72,8 @@ export class PartitionReplay {
     f.skip()
     const partition = f.int2()
     const leg = f.int2()
-    const kind = kindOf(f.int2() ?? 0)
+    const stored = f.int2() ?? 0
+    const kind = kindOf(stored)
     const code = f.int2() ?? 0
     if (partition !== this.partition) this.broken(pseq, 'partition', `the row says partition ${partition}`)
     if (pseq !== this.pseq + 1) this.broken(pseq, 'pseq', `row ${this.pseq + 1} is missing or out of order`)
@@ -83,12 +86,13 @@ export class PartitionReplay {
       }
       return
     }
-    this.accepted(pseq, kind, amount, from, to, idKey, link)
+    this.accepted(pseq, kind, stored >> 6, amount, from, to, idKey, link)
   }
 
   private accepted(
     pseq: number,
     kind: RowKind,
+    reserved: number,
     amount: bigint,
     from: Side,
     to: Side,
@@ -127,9 +131,17 @@ export class PartitionReplay {
         this.side(pseq, to, amount, 0n)
         this.lessen(pseq, link, amount)
         return
+      case 'reserve':
+      case 'unreserve':
+        if (from.key === undefined) return
+        this.side(pseq, from, 0n, kind === 'reserve' ? amount : -amount)
+        this.reserve(pseq, idKey, from.key, kind === 'reserve' ? amount : -amount)
+        return
       default:
-        this.side(pseq, from, -amount, 0n)
-        this.side(pseq, to, amount, 0n)
+        this.side(pseq, from, -amount, (reserved & reservedOf.from) === 0 ? 0n : -amount)
+        this.side(pseq, to, amount, (reserved & reservedOf.to) === 0 ? 0n : -amount)
+        if ((reserved & reservedOf.from) !== 0) this.reserve(pseq, idKey, from.key, -amount)
+        if ((reserved & reservedOf.to) !== 0) this.reserve(pseq, idKey, to.key, -amount)
     }
   }
 
@@ -159,6 +171,15 @@ export class PartitionReplay {
     if (key === undefined || key < 0n) return undefined
     const outside = this.debitNormal.has(key) ? -account.balance : account.balance
     return outside - account.held + account.overdraft
+  }
+
+  /** What a transaction has reserved of an account is taken whole, by it alone. */
+  private reserve(pseq: number, idKey: string, key: bigint | undefined, change: bigint): void {
+    const name = `${idKey} ${key}`
+    const left = (this.reserved.get(name) ?? 0n) + change
+    if (left < 0n) this.broken(pseq, 'reserved', `account ${key} gives more than was reserved of it`)
+    if (left === 0n) this.reserved.delete(name)
+    else this.reserved.set(name, left)
   }
 
   private lessen(pseq: number, link: string | undefined, amount: bigint): void {

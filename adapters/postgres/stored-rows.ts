@@ -1,10 +1,12 @@
 // Rows of `suanpan.named_journal` as pg hands them over, and the domain objects they stand for. One place, so that an activation, a read
 // and `verify` can never disagree on what a stored row means.
+
 import type { AccountRef, Normal } from '../../core/account.ts'
+import { stageLegs } from '../../core/across/joint.ts'
 import type { Asset } from '../../core/asset.ts'
 import { type IdKey, idKeyFromBytes } from '../../core/identity.ts'
 import { violated } from '../../core/invariant.ts'
-import { type Row, type RowKind, rowKinds } from '../../core/row.ts'
+import { kindBits, type Row, type RowKind, rowKinds } from '../../core/row.ts'
 import type { Decided, Remembered } from '../../core/transaction.ts'
 import { givenOf } from '../../schemas/detail.ts'
 
@@ -36,12 +38,15 @@ export interface StoredRow {
   readonly to_balance: string | null
   readonly to_held: string | null
   readonly detail: string | null
+  readonly far: string | null
 }
 
 const kindByNumber = new Map<number, RowKind>(Object.entries(rowKinds).map(([kind, n]) => [n, kind as RowKind]))
 
+/** Of a stored kind, bits of `storedKind` and all. */
 export const kindOf = (stored: number): RowKind =>
-  kindByNumber.get(stored) ?? violated('the journal holds only kinds that this version knows', { kind: stored })
+  kindByNumber.get(stored & kindBits) ??
+  violated('the journal holds only kinds that this version knows', { kind: stored })
 
 /** `123e4567-e89b-..` as an id key. */
 export const idKeyFromUuid = (uuid: string): IdKey => idKeyFromBytes(Buffer.from(uuid.replaceAll('-', ''), 'hex'))
@@ -61,6 +66,8 @@ export function rowFrom(stored: StoredRow, assets: ReadonlyMap<string, Asset>): 
     toBalance: BigInt(stored.to_balance ?? 0),
     toHeld: BigInt(stored.to_held ?? 0),
     link: stored.link === null ? undefined : idKeyFromUuid(stored.link),
+    ...(stored.far === null ? {} : { far: stored.far }),
+    ...(stored.kind <= kindBits ? {} : { reserved: stored.kind >> 6 }),
   }
 }
 
@@ -110,6 +117,8 @@ export function rememberedFrom(
     return known.remembered
   }
   for (const row of stored) {
+    // Of a transaction across partitions: what its parties did before and after the decision.
+    if (row.leg >= stageLegs) continue
     const key = idKeyFromUuid(row.id_key)
     if (asked.has(key)) {
       const rows = own.get(key)

@@ -3,6 +3,7 @@
 import type pg from 'pg'
 import { TerminalFault } from '../../actors/faults.ts'
 import type { Claim, Head } from '../../actors/ports.ts'
+import { readAcross } from './across.ts'
 import { readCatalogs } from './catalog-changes.ts'
 
 /** A former backend gets this long to end; it holds row locks until then. */
@@ -57,6 +58,10 @@ export async function takeOverPartitions(
     )
   }
   const catalogs = await readCatalogs(client, partitions)
+  const across = await readAcross(
+    client,
+    rows.map(({ partition }) => partition),
+  )
   return rows.map((row) => ({
     partition: row.partition,
     epoch: Number(row.epoch),
@@ -73,5 +78,7 @@ export async function takeOverPartitions(
     chain: row.chain,
     segment: row.segment,
     catalog: catalogs.of(row.partition),
+    links: across.links.get(row.partition) ?? [],
+    joints: across.joints.get(row.partition) ?? [],
   }))
 }

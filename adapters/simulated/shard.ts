@@ -3,9 +3,11 @@
 // (`ledger.ts`).
 
 import { RetryableFault } from '../../actors/faults.ts'
+import type { LinkChange, LinkHead } from '../../actors/links.ts'
 import type { Claim, Found, Head, LaneCommit, Needs, PartitionCommit, PastIds } from '../../actors/ports.ts'
 import { comparePositions, type Position } from '../../actors/position.ts'
 import type { Account, AccountRef, AccountStatus } from '../../core/account.ts'
+import { stageLegs } from '../../core/across/joint.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
 import { assetsOfChange, type CatalogChange } from '../../core/catalog.ts'
 import type { Hold } from '../../core/hold.ts'
@@ -68,6 +70,9 @@ export class SimulatedShard {
   private readonly heldBy = new Map<number, Set<IdKey>>()
   /** Read back before, by the first row. */
   private readonly decided = new Map<StoredRow, Decided>()
+  /** By partition and peer, by partition and key. */
+  private readonly links = new Map<string, LinkHead & { readonly partition: number }>()
+  private readonly joints = new Map<string, { readonly partition: number; readonly record: string }>()
   private hosts = 0
 
   constructor(partitions: number | readonly number[], assets: readonly Asset[] = builtInAssets) {
@@ -85,6 +90,8 @@ export class SimulatedShard {
         chain: new Uint8Array(32),
         segment: 1,
         catalog: { version: 0, changes: [] },
+        links: [],
+        joints: [],
         host: '',
       })
     }
@@ -103,7 +110,7 @@ export class SimulatedShard {
       if (claim.kind === 'resume' && claimed < head.epoch) continue
       const next = { ...head, epoch: Math.max(head.epoch, claimed) + 1, host }
       this.heads.set(partition, next)
-      heads.push(next)
+      heads.push({ ...next, ...this.across(partition) })
     }
     return heads
   }
@@ -135,6 +142,11 @@ export class SimulatedShard {
       this.details.set(`${partition} ${pseq}`, { salt, body })
     for (const { idKey, accountKey, hold } of commit.holds) this.writeHold(idKey, accountKey, hold)
     for (const { partition, change } of commit.catalog) this.changeCatalog(partition, change)
+    for (const change of commit.links) this.writeLink(change)
+    for (const { partition, idKey, record } of commit.joints) {
+      if (record === undefined) this.joints.delete(`${partition} ${idKey}`)
+      else this.joints.set(`${partition} ${idKey}`, { partition, record })
+    }
     for (const one of commit.partitions) {
       this.advance(one)
       const headEpoch = this.heads.get(one.partition)?.epoch ?? 0
@@ -144,6 +156,21 @@ export class SimulatedShard {
         headEpoch,
         rows: rows.filter(({ partition }) => partition === one.partition),
       })
+    }
+  }
+
+  private writeLink({ partition, packet, ...marks }: LinkChange): void {
+    const name = `${partition} ${marks.peer}`
+    const kept = (this.links.get(name)?.outbox ?? []).filter(({ last }) => last > marks.acked)
+    this.links.set(name, { ...marks, partition, outbox: packet === undefined ? kept : [...kept, packet] })
+  }
+
+  /** What a partition has under way with others. */
+  across(partition: number): { readonly links: readonly LinkHead[]; readonly joints: readonly string[] } {
+    const here = (one: { readonly partition: number }): boolean => one.partition === partition
+    return {
+      links: [...this.links.values()].filter(here).map(({ partition: _, ...head }) => head),
+      joints: [...this.joints.values()].filter(here).map(({ record }) => record),
     }
   }
 
@@ -213,6 +240,8 @@ export class SimulatedShard {
       toBalance,
       toHeld,
       link,
+      ...(tuple.far === undefined ? {} : { far: tuple.far }),
+      ...(tuple.reserved === 0 ? {} : { reserved: tuple.reserved }),
     }
     const { partition, pseq, idKey, id, channel, at, date, detailHash, bytes } = tuple
     const stored: StoredRow = { row, partition, pseq, idKey, id, channel, at, date, detailHash, bytes }
@@ -301,12 +330,12 @@ export class SimulatedShard {
       if (held !== undefined) holds.set(idKey, { ...held.hold })
     }
     const { balance, held, seq } = stored
-    return { ...plainRef(stored), ...standing(stored), balance, held, seq, holds }
+    return { ...plainRef(stored), ...standing(stored), balance, held, seq, holds, pledge: undefined }
   }
 
   /** All that the journal holds about one id in one partition. */
   remembered(partition: number, key: IdKey): Remembered | undefined {
-    const here = (one: StoredRow): boolean => one.partition === partition
+    const here = (one: StoredRow): boolean => one.partition === partition && one.row.leg < stageLegs
     const own = this.byIdKey.get(key)?.filter(here) ?? []
     const links = (this.byLink.get(key) ?? []).filter((one) => here(one) && one.row.code === 0).map(({ row }) => row)
     if (own.length === 0) return links.length === 0 ? undefined : { decided: undefined, links }
@@ -329,7 +358,7 @@ export class SimulatedShard {
 
   /** Whether the id was decided in that partition, accepted or declined. */
   has(partition: number, idKey: IdKey): boolean {
-    return this.byIdKey.get(idKey)?.some((one) => one.partition === partition) === true
+    return this.byIdKey.get(idKey)?.some((one) => one.partition === partition && one.row.leg < stageLegs) === true
   }
 
   rowsOf(idKey: IdKey): readonly StoredRow[] {

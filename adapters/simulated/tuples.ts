@@ -1,6 +1,6 @@
 // Reads the tuples of a commit back into rows, as the database would give them to whoever selects them.
 import { type IdKey, idKeyFromBytes } from '../../core/identity.ts'
-import { type RowKind, rowKinds } from '../../core/row.ts'
+import { kindBits, type RowKind, rowKinds } from '../../core/row.ts'
 import { journalColumns, postgresEpochDays, postgresEpochMs } from '../../schemas/journal-row.ts'
 
 /** A row as it stands in the table: accounts by their keys. */
@@ -24,6 +24,9 @@ export interface Tuple {
   readonly partition: number
   readonly leg: number
   readonly kind: RowKind
+  /** Bits of `reservedOf`. */
+  readonly reserved: number
+  readonly far: string | undefined
   readonly code: number
   readonly id: string
   readonly channel: string | undefined
@@ -78,12 +81,13 @@ class Reader {
     const partition = this.int2() ?? -1
     const leg = this.int2() ?? 0
     const number = this.int2() ?? 0
-    const kind = kinds.get(number)
+    const kind = kinds.get(number & kindBits)
     if (kind === undefined) throw new RangeError(`a row of kind ${number}`)
     const code = this.int2() ?? 0
     const id = this.text() ?? ''
     const channel = this.text()
     const detailHash = this.field()
+    const far = this.text()
     return {
       pseq,
       at,
@@ -106,6 +110,8 @@ class Reader {
       id,
       channel,
       detailHash,
+      far,
+      reserved: number >> 6,
       bytes: this.bytes.subarray(start, this.at),
     }
   }

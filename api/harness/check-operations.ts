@@ -1,6 +1,7 @@
 // What clients were told, against the journal: each partition's history must be one that a single actor could have had, one command after the
 // other in the order of the journal. Commands whose outcome nobody heard may stand there or not.
 import type { SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
+import { newJoints } from '../../core/across/joint.ts'
 import { apply } from '../../core/apply.ts'
 import { catalogAfter } from '../../core/catalog.ts'
 import { refusalNumbers } from '../../core/code.ts'
@@ -84,7 +85,9 @@ class PartitionCheck {
       remembered: new Map(),
       catalog: catalogAfter(assets, [], 0),
       exhausted: new Set(),
-      rules: { assets, dateOf, houseAutoOpen },
+      joints: newJoints(),
+      // Histories across partitions are checked as a whole: see `actors/across.sim.test.ts`.
+      rules: { assets, dateOf, houseAutoOpen, partitionOf: () => partition },
     }
   }
 

@@ -7,6 +7,7 @@ import { Intake } from '../../actors/intake.ts'
 import type { LaneLimits } from '../../actors/lane.ts'
 import type { MailboxReader, Random } from '../../actors/ports.ts'
 import type { Position } from '../../actors/position.ts'
+import { placing } from '../../actors/route.ts'
 import { Supervisor } from '../../actors/supervisor.ts'
 import { type LaneLedger, WorkerHost } from '../../actors/worker-host.ts'
 import type { FromWorker } from '../../actors/worker-protocol.ts'
@@ -265,7 +266,12 @@ export class SimulatedProcess {
         beforeDecide: (received) => taps.beforeDecide?.(received, party),
       },
       options.limits,
-      { assets: options.assets, dateOf: options.dateOf, houseAutoOpen: options.houseAutoOpen },
+      {
+        assets: options.assets,
+        dateOf: options.dateOf,
+        houseAutoOpen: options.houseAutoOpen,
+        partitionOf: placing(options.shardOf.length),
+      },
     )
     control.on('message', (message) => host.hear(message))
     await host.run()

@@ -32,7 +32,7 @@ const mixed = [
   debit('c'),
   null,
   { ...debit('d'), amuont: '1' },
-  { ...debit('e'), to: 'other:cash' },
+  { ...debit('e'), to: 'house:transit' },
   [],
   debit('f'),
 ]
@@ -42,7 +42,7 @@ const expected = [
   [2, 201, 'c'],
   [3, 400, ['invalid', undefined]],
   [4, 400, ['unknown_field', 'amuont']],
-  [5, 501, ['across_owners_not_supported', undefined]],
+  [5, 400, ['invalid', undefined]],
   [6, 400, ['invalid', undefined]],
   [7, 201, 'f'],
 ]

@@ -1,7 +1,6 @@
 // What stands between a parsed body and the engine, for single calls and items of batches alike.
 import type { Engine } from '../../actors/engine.ts'
 import type { TransactionCommand } from '../../core/command.ts'
-import { nonHouseOwnersOf } from '../../core/owner.ts'
 import { instanceOf } from '../../schemas/answer.ts'
 import { readTransaction } from './normalise.ts'
 import { Problem } from './problem.ts'
@@ -45,14 +44,9 @@ export class EngineIntake implements Intake {
     if (body instanceof Problem) return body
     const command = readTransaction(body, key)
     if (command instanceof Problem) return command
-    if (nonHouseOwnersOf(command).length > 1) {
-      return new Problem('across_owners_not_supported', acrossOwners, undefined, instanceOf(command))
-    }
     if (!this.isOpen()) return new Problem('not_ready', notReady.detail, undefined, instanceOf(command))
     return command
   }
 }
-
-const acrossOwners = 'The accounts belong to more than one owner besides house; the id is still free.'
 
 export const notReady = new Problem('not_ready', 'The server is starting or stopping; nothing was accepted.')

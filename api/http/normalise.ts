@@ -1,11 +1,12 @@
 // From a parsed body to the normalised command that the engine compares and decides: which type, the closed schema of the type, then the
 // rules that a schema cannot say. Nothing here knows of HTTP but the name of the header that may stand in for `id`.
 import type { Static, TSchema } from 'typebox'
+import { partiesMax, transitId } from '../../core/across/joint.ts'
 import { daysOfDate } from '../../core/business-date.ts'
 import type { Postings, TransactionCommand } from '../../core/command.ts'
 import { isHouse } from '../../core/identity.ts'
 import { normalizeDecimal } from '../../core/money.ts'
-import { postingsOwnerProblem } from '../../core/owner.ts'
+import { accountIdsOf, nonHouseOwnersOf, postingsOwnerProblem } from '../../core/owner.ts'
 import { businessDateWords, instantWords, transactionIdPattern, transactionIdWords } from '../../schemas/http/fields.ts'
 import {
   CaptureBody,
@@ -54,7 +55,7 @@ export function reader<Schema extends TSchema>(
     const head = headOf(body as GivenHead, key)
     if (head instanceof Problem) return head
     const command = build(body, head)
-    return command instanceof Problem ? command : (problemOfSides(command) ?? command)
+    return command instanceof Problem ? command : (problemOfSides(command) ?? problemOfTransit(command) ?? command)
   }
 }
 
@@ -208,12 +209,14 @@ export function isInstant(text: string): boolean {
   return at >= instantMin && at <= instantMax
 }
 
-/** Rules about whose accounts a command names; undefined: it may go to the engine, or be refused as going across owners. */
+/** Rules about whose accounts a command names; undefined: it may go to the engine. */
 function problemOfSides(command: TransactionCommand): Problem | undefined {
   switch (command.type) {
     case 'debit':
       return isHouse(command.account) && isHouse(command.to) ? withoutAsset(command.asset, 'asset') : undefined
     case 'hold':
+      if (nonHouseOwnersOf(command).length > 1)
+        return invalid('to', 'to must be an account of the same owner or of the house.')
       return isHouse(command.account) && isHouse(command.to) ? withoutAsset(command.asset, 'asset') : undefined
     case 'credit':
       return isHouse(command.account) && isHouse(command.from) ? withoutAsset(command.asset, 'asset') : undefined
@@ -230,11 +233,21 @@ function problemOfPostings(command: Postings): Problem | undefined {
   const problem = postingsOwnerProblem(command)
   if (problem === 'required') return invalid('owner', 'owner is missing: the accounts belong to more than one.')
   if (problem === 'not_an_owner') return invalid('owner', 'owner must be the owner of one of the accounts.')
+  if (nonHouseOwnersOf(command).length > ownersMax)
+    return invalid('transfers', `The accounts belong to more than ${ownersMax} owners.`)
   if (command.asset !== undefined || !command.transfers.every(({ from, to }) => isHouse(from) && isHouse(to)))
     return undefined
   const bare = command.transfers.findIndex(({ asset }) => asset === undefined)
   return bare === -1 ? undefined : withoutAsset(undefined, `transfers[${bare}].asset`)
 }
+
+/** One party of a transaction may be the house (see `partiesMax`). */
+const ownersMax = partiesMax - 1
+
+function problemOfTransit(command: TransactionCommand): Problem | undefined {
+  return accountIdsOf(command).includes(transitId) ? onlyOurs : undefined
+}
+const onlyOurs = invalid(undefined, `${transitId} is kept by the ledger itself.`)
 
 function withoutAsset(asset: string | undefined, name: string): Problem | undefined {
   return asset === undefined

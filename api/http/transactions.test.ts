@@ -194,20 +194,19 @@ test('other content types and compressed bodies are 415', async () => {
   }
 })
 
-test('two owners are refused before the engine is asked, the id stays free', async () => {
+test("two owners are the engine's business, but for a hold and for the account that is the ledger's own", async () => {
+  const transfers = [
+    { from: 'a:cash', to: 'house:x', amount: '1' },
+    { from: 'b:cash', to: 'house:x', amount: '1' },
+  ]
   const commands = await commandsDuring(async () => {
-    assertProblem(
-      await post({ id: 't', type: 'transfer', from: 'a:cash', to: 'b:cash', amount: '1' }),
-      'across_owners_not_supported',
-    )
-    assertProblem(await post({ ...debit, to: 'other:cash' }), 'across_owners_not_supported')
-    const transfers = [
-      { from: 'a:cash', to: 'house:x', amount: '1' },
-      { from: 'b:cash', to: 'house:x', amount: '1' },
-    ]
-    assertProblem(await post({ id: 'p', type: 'postings', owner: 'a', transfers }), 'across_owners_not_supported')
+    assert.equal((await post({ id: 't', type: 'transfer', from: 'a:cash', to: 'b:cash', amount: '1' })).statusCode, 201)
+    assert.equal((await post({ ...debit, to: 'other:cash' })).statusCode, 201)
+    assert.equal((await post({ id: 'p', type: 'postings', owner: 'a', transfers })).statusCode, 201)
+    assertProblem(await post({ id: 'h', type: 'hold', account: 'a:cash', to: 'b:cash', amount: '1' }), 'invalid', 'to')
+    assertProblem(await post({ ...debit, to: 'house:transit' }), 'invalid')
   })
-  assert.equal(commands.length, 0)
+  assert.equal(commands.length, 3)
 })
 
 test('while it is not ready nothing is accepted', async () => {

@@ -37,7 +37,7 @@ export function transactionRoutes(instance: FastifyInstance, engine: Engine, rea
           201: textAnswer('Decided and durable.', 'Transaction', { location: 'Path of the transaction.' }),
           202: queuedAnswer,
           200: replayedAnswer,
-          ...problemAnswers(400, 409, 413, 415, 422, 429, 500, 501, 503),
+          ...problemAnswers(400, 409, 413, 415, 422, 429, 500, 503),
         },
       },
       // `readTransaction` looks at `type` first and then runs the one compiled check of that type.

@@ -33,6 +33,13 @@ export class HttpPosts {
     return JSON.parse(answer.body) as T
   }
 
+  /** Whatever its status. */
+  async getAny(path: string): Promise<HttpAnswer> {
+    const answer = await this.send('GET', path)
+    if (answer === undefined) throw new Error(`GET ${path}: no answer`)
+    return answer
+  }
+
   close(): void {
     this.agent.destroy()
   }

@@ -1,6 +1,7 @@
 // What the engine must answer: the rules on one state with everything in memory, one command after the other. Partitions, batches, threads
 // and segments must not show in any answer.
 import assert from 'node:assert/strict'
+import { newJoints } from '../../core/across/joint.ts'
 import { apply } from '../../core/apply.ts'
 import { builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
@@ -26,10 +27,12 @@ export class Model {
     remembered: new Map(),
     catalog: catalogAfter(new Map(builtInAssets.map((asset) => [asset.code, asset])), [], 0),
     exhausted: new Set(),
+    joints: newJoints(),
     rules: {
       assets: new Map(builtInAssets.map((asset) => [asset.code, asset])),
       dateOf: calendarOf('UTC'),
       houseAutoOpen: true,
+      partitionOf: () => 0,
     },
   }
 

@@ -1,5 +1,6 @@
 // A partition for tests: accounts as given, commands in, decisions out, driven in the order in which a host drives it.
 import { type Account, openedAccount } from '../account.ts'
+import { newJoints } from '../across/joint.ts'
 import { apply } from '../apply.ts'
 import { builtInAssets } from '../asset.ts'
 import { calendarOf } from '../business-date.ts'
@@ -32,6 +33,9 @@ export interface AccountGiven {
 export interface LedgerGiven {
   readonly houseAutoOpen?: boolean
   readonly timeZone?: string
+  /** Number of this partition and where owners live; default: all of them here. */
+  readonly partition?: number
+  readonly partitionOf?: (owner: string) => number
 }
 
 export class TestLedger {
@@ -40,9 +44,14 @@ export class TestLedger {
   readonly journal: Decided[] = []
   now = startMs
 
-  constructor({ houseAutoOpen = true, timeZone = 'UTC' }: LedgerGiven = {}) {
+  constructor({
+    houseAutoOpen = true,
+    timeZone = 'UTC',
+    partition = 3,
+    partitionOf = () => partition,
+  }: LedgerGiven = {}) {
     this.state = {
-      partition: 3,
+      partition,
       time: 0,
       pseq: 0,
       accountsOpened: 0,
@@ -51,7 +60,8 @@ export class TestLedger {
       remembered: new Map(),
       catalog: catalogAfter(assets, [], 0),
       exhausted: new Set(),
-      rules: { assets, dateOf: calendarOf(timeZone), houseAutoOpen },
+      joints: newJoints(),
+      rules: { assets, dateOf: calendarOf(timeZone), houseAutoOpen, partitionOf },
     }
   }
 
@@ -62,7 +72,13 @@ export class TestLedger {
   ): this {
     const found = assets.get(asset)
     if (found === undefined) throw new Error(`no such asset: ${asset}`)
-    const account = openedAccount(accountKey(3, ++this.state.accountsOpened, id), id, found, normal, overdraft)
+    const account = openedAccount(
+      accountKey(this.state.partition, ++this.state.accountsOpened, id),
+      id,
+      found,
+      normal,
+      overdraft,
+    )
     account.status = status
     account.balance = balance
     this.state.accounts.set(accountName(id, asset), account)
@@ -145,6 +161,9 @@ export function outcomeOf(decision: Decision): string {
     case 'stock_elsewhere':
     case 'repeated':
     case 'version_mismatch':
+    case 'started':
+    case 'undecided':
+    case 'overloaded':
     case 'nothing':
       return decision.kind
   }

@@ -1,0 +1,196 @@
+// Transactions of owners in several partitions over HTTP, on the whole server: races, kills and a shard that is away. Every transaction stands
+// whole or not at all, and what is in transit comes back to nothing.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
+import { verifyLedger } from '../adapters/postgres/verify.ts'
+import { AcrossLoad } from './testing/across-load.ts'
+import { type Emitted, emit } from './testing/emitted.ts'
+import { HttpPosts } from './testing/http-posts.ts'
+import { Seeded } from './testing/seeded.ts'
+import { startTestServer, type TestServer } from './testing/test-server.ts'
+
+const seed = Number(process.env.SEED ?? Date.now() % 1e9)
+const rounds = Number(process.env.ROUNDS ?? 20)
+const clients = 16
+
+let postgres: TestPostgres
+let emitted: Emitted
+const servers: TestServer[] = []
+before(async () => {
+  postgres = await testPostgres()
+  emitted = await emit()
+})
+after(async () => {
+  for (const server of servers) await server.kill9()
+  await postgres?.stop()
+  await emitted?.remove()
+})
+
+async function start(databaseUrl: string, env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
+  const server = await startTestServer({
+    databaseUrl,
+    program: emitted.program,
+    env: { WORKERS: '2', LOG_LEVEL: 'warn', ...env },
+  })
+  servers.push(server)
+  return server
+}
+
+const json = async (posts: HttpPosts, body: Readonly<Record<string, unknown>>) => {
+  const answer = await posts.post('/v1/transactions', JSON.stringify(body))
+  assert.ok(answer !== undefined, 'no answer')
+  return { ...answer, body: JSON.parse(answer.body) as Record<string, unknown> }
+}
+
+async function open(posts: HttpPosts, ids: readonly string[], amount: string): Promise<void> {
+  for (const id of ids) {
+    assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
+    assert.equal((await json(posts, { id: `${id}-first`, type: 'credit', account: id, amount })).status, 201)
+  }
+}
+
+const balance = async (posts: HttpPosts, id: string): Promise<string> =>
+  (await posts.get<{ balance: string }>(`/v1/accounts/${id}`)).balance
+
+async function inTransit(posts: HttpPosts): Promise<string> {
+  const answer = await posts.getAny('/v1/accounts/house:transit?asset=CNY')
+  return answer.status === 404 ? '0.00' : (JSON.parse(answer.body) as { balance: string }).balance
+}
+
+async function settled(posts: HttpPosts): Promise<void> {
+  for (let looked = 0; (await inTransit(posts)) !== '0.00'; looked++) {
+    assert.ok(looked < 200, 'something stays in transit')
+    await pause(50)
+  }
+}
+
+test('a transfer between two owners: answer, repeat, conflict, statements on both sides, refund, and what GET shows', async () => {
+  const server = await start(await postgres.newDatabase())
+  const posts = new HttpPosts(server.url, 16)
+  const names = ['ann', 'ben', 'cat', 'dan', 'eve', 'fay', 'gus', 'hal']
+  await open(
+    posts,
+    names.map((name) => `${name}:cash`),
+    '100',
+  )
+  for (const [i, from] of names.entries()) {
+    const to = names[(i + 1) % names.length] ?? ''
+    const body = { id: 't', type: 'transfer', from: `${from}:cash`, to: `${to}:cash`, amount: '40', reference: 'rent' }
+    const first = await json(posts, body)
+    assert.equal(first.status, 201, JSON.stringify(first))
+    // Of the one that pays, and of nobody else.
+    assert.deepEqual(
+      (first.body.accounts as { id: string }[]).map(({ id }) => id),
+      [`${from}:cash`],
+    )
+    const again = await json(posts, body)
+    assert.equal(again.status, 200)
+    assert.deepEqual([again.replayed, again.body], [true, first.body])
+    const conflict = await json(posts, { ...body, amount: '41' })
+    assert.deepEqual([conflict.status, conflict.body.field], [409, 'amount'])
+    const lines = await posts.get<{ entries: Record<string, string>[] }>(`/v1/accounts/${to}:cash/entries?order=desc`)
+    const { transaction, type, counterparty, amount, reference } = lines.entries[0] ?? {}
+    assert.deepEqual(
+      { transaction, type, counterparty, amount, reference },
+      { transaction: 't', type: 'transfer', counterparty: `${from}:cash`, amount: '40.00', reference: 'rent' },
+    )
+    const view = await posts.get<{ transfers: unknown[]; now: unknown }>(`/v1/transactions/t?owner=${from}`)
+    assert.deepEqual(view.transfers, [
+      { from: `${from}:cash`, to: `${to}:cash`, amount: '40.00', asset: 'CNY', kind: 'transfer' },
+    ])
+  }
+  for (const name of names) assert.equal(await balance(posts, `${name}:cash`), '100.00')
+  for (const name of names) {
+    assert.equal(
+      (await json(posts, { id: 'r', type: 'refund', account: `${name}:cash`, of: 't', amount: '15' })).status,
+      201,
+    )
+    const more = await json(posts, { id: 'r2', type: 'refund', account: `${name}:cash`, of: 't', amount: '26' })
+    assert.deepEqual([more.status, more.body.code], [422, 'refund_exceeds_original'])
+  }
+  const poor = await json(posts, { id: 'p', type: 'transfer', from: 'ann:cash', to: 'cat:cash', amount: '1000' })
+  assert.deepEqual([poor.status, poor.body.code, poor.body.needed], [422, 'insufficient_funds', '1000.00'])
+  const nobody = await json(posts, { id: 'n', type: 'transfer', from: 'ann:cash', to: 'nobody:cash', amount: '1' })
+  assert.deepEqual([nobody.status, nobody.body.code], [422, 'account_not_found'])
+  const transfers = names.map((from, i) => ({
+    from: `${from}:cash`,
+    to: `${names[(i + 3) % names.length]}:cash`,
+    amount: String(i + 1),
+  }))
+  assert.equal((await json(posts, { id: 'ring', type: 'postings', owner: 'ann', transfers })).status, 201)
+  const view = await posts.get<{ transfers: unknown[] }>('/v1/transactions/ring?owner=ann')
+  assert.equal(view.transfers.length, names.length)
+  const tooMuch = transfers.map((one, i) => (i === 5 ? { ...one, amount: '5000' } : one))
+  const refused = await json(posts, { id: 'ring2', type: 'postings', owner: 'ann', transfers: tooMuch })
+  assert.deepEqual([refused.status, refused.body.code, refused.body.available], [422, 'insufficient_funds', undefined])
+  assert.equal((await json(posts, { id: 'back', type: 'refund', account: 'ann:cash', of: 'ring' })).status, 201)
+  // Of more than two partitions the client hears the decision; the others follow it.
+  await settled(posts)
+  for (const name of names) assert.equal(await balance(posts, `${name}:cash`), '100.00')
+  assert.equal(await inTransit(posts), '0.00')
+  posts.close()
+  assert.equal(await server.stop(), 0)
+})
+
+test('hundreds spend one balance at once, to as many owners: exactly what is there goes out', async () => {
+  const databaseUrl = await postgres.newDatabase()
+  const server = await start(databaseUrl)
+  const posts = new HttpPosts(server.url, 64)
+  const receivers = Array.from({ length: 12 }, (_, i) => `shop-${i}:cash`)
+  await open(posts, ['rich:cash'], '100')
+  for (const id of receivers) await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' }))
+  const answers = await Promise.all(
+    Array.from({ length: 400 }, (_, i) =>
+      json(posts, {
+        id: `s${i}`,
+        type: 'transfer',
+        from: 'rich:cash',
+        to: receivers[i % receivers.length],
+        amount: '1',
+      }),
+    ),
+  )
+  assert.equal(answers.filter(({ status }) => status === 201).length, 100)
+  assert.ok(answers.every(({ status, body }) => status === 201 || body.code === 'insufficient_funds'))
+  assert.equal(await balance(posts, 'rich:cash'), '0.00')
+  const sums = await Promise.all(receivers.map((id) => balance(posts, id)))
+  assert.equal(
+    sums.reduce((sum, one) => sum + Number(one), 0),
+    100,
+  )
+  assert.equal(await inTransit(posts), '0.00')
+  posts.close()
+  assert.equal(await server.stop(), 0)
+  const { ok, finding } = await verifyLedger([databaseUrl])
+  assert.ok(ok, JSON.stringify(finding))
+})
+
+test(`kill -9 under load across owners, ${rounds} times (SEED=${seed}): whole or absent, first answers again, transit back to zero`, async () => {
+  const databaseUrl = await postgres.newDatabase()
+  const random = new Seeded(seed)
+  const load = new AcrossLoad(seed, 10)
+  let server = await start(databaseUrl)
+  let posts = new HttpPosts(server.url, 64)
+  await open(posts, load.accounts, String(load.funds))
+  for (let round = 0; round < rounds; round++) {
+    const working = Promise.all(Array.from({ length: clients }, () => load.client(posts)))
+    await Promise.race([pause(150 + random.below(350)), working])
+    await server.kill9()
+    await working
+    posts.close()
+    server = await start(databaseUrl)
+    posts = new HttpPosts(server.url, 64)
+    await load.sendAgain(posts)
+  }
+  await load.sendAllAgain(posts)
+  await settled(posts)
+  await load.check(async (id) => await posts.get(`/v1/accounts/${id}`))
+  posts.close()
+  assert.equal(await server.stop(), 0)
+  const { ok, finding } = await verifyLedger([databaseUrl])
+  assert.ok(ok, JSON.stringify(finding))
+  assert.ok(load.posted > rounds * 10, `there was hardly any load: ${load.posted}`)
+  console.log(`seed ${seed}: ${load.posted} posted, ${load.declined} declined, ${load.unknowns} outcomes were unknown`)
+})

@@ -1,0 +1,141 @@
+// Clients that move money between owners in every way that crosses partitions, and what must stand afterwards: each transaction that was posted,
+// whole, and nothing else.
+import assert from 'node:assert/strict'
+import type { HttpAnswer, HttpPosts } from './http-posts.ts'
+import { Seeded } from './seeded.ts'
+
+interface Asked {
+  readonly name: string
+  readonly json: string
+  readonly moves: readonly { readonly from: string; readonly to: string; readonly amount: number }[]
+  /** Transfers that may be refunded. */
+  readonly of: { readonly id: string; readonly owner: string } | undefined
+  answer: { readonly status: number; readonly body: string } | undefined
+}
+
+export class AcrossLoad {
+  readonly accounts: readonly string[]
+  readonly funds = 200
+  posted = 0
+  declined = 0
+  unknowns = 0
+  private readonly random: Seeded
+  private readonly asked: Asked[] = []
+  private number = 0
+
+  constructor(seed: number, owners: number) {
+    this.random = new Seeded(seed)
+    this.accounts = Array.from({ length: owners }, (_, i) => `o${i}:cash`)
+  }
+
+  /** Sends until it gets no answer. */
+  async client(posts: HttpPosts): Promise<void> {
+    for (;;) {
+      const next = this.next()
+      this.asked.push(next)
+      const answer = await posts.post('/v1/transactions', next.json)
+      this.hear(next, answer)
+      if (answer === undefined || answer.status === 503) return
+    }
+  }
+
+  private next(): Asked {
+    const { random } = this
+    const id = `x${this.number++}`
+    const drawn = random.below(10)
+    if (drawn < 5) return this.transfer(id)
+    if (drawn < 8) return this.postings(id)
+    const originals = this.asked.filter(({ of, answer }) => of !== undefined && answer?.status === 201)
+    return originals.length === 0 ? this.transfer(id) : this.refund(id, random.pick(originals) ?? this.transfer(id))
+  }
+
+  private pick(): string {
+    return this.random.pick(this.accounts) ?? ''
+  }
+
+  private transfer(id: string): Asked {
+    const from = this.pick()
+    let to = this.pick()
+    while (to === from) to = this.pick()
+    const amount = 1 + this.random.below(60)
+    const owner = ownerOf(from)
+    return asked(owner, id, { id, type: 'transfer', from, to, amount: String(amount) }, [{ from, to, amount }], {
+      id,
+      owner,
+    })
+  }
+
+  private postings(id: string): Asked {
+    const moves = Array.from({ length: 2 + this.random.below(4) }, () => {
+      const from = this.random.chance(0.9) ? this.pick() : 'house:x'
+      let to = this.pick()
+      while (to === from) to = this.pick()
+      return { from, to, amount: 1 + this.random.below(40) }
+    })
+    const owner = ownerOf(moves.map(({ to }) => to)[0] ?? '')
+    const transfers = moves.map(({ from, to, amount }) => ({ from, to, amount: String(amount) }))
+    return asked(owner, id, { id, type: 'postings', owner, transfers }, moves, undefined)
+  }
+
+  private refund(id: string, { of, moves }: Asked): Asked {
+    const [move] = moves
+    if (of === undefined || move === undefined) return this.transfer(id)
+    const amount = 1 + this.random.below(Math.max(1, move.amount))
+    const body = { id, type: 'refund', account: move.from, of: of.id, amount: String(amount) }
+    return asked(of.owner, id, body, [{ from: move.to, to: move.from, amount }], undefined)
+  }
+
+  private hear(one: Asked, answer: HttpAnswer | undefined): void {
+    if (answer === undefined || answer.status === 503 || answer.status === 429) return
+    assert.ok([200, 201, 422].includes(answer.status), `${one.json}: ${answer.status} ${answer.body}`)
+    const first = one.answer
+    if (first !== undefined) {
+      assert.equal(answer.body, first.body, one.json)
+      return
+    }
+    one.answer = { status: answer.status === 200 ? 201 : answer.status, body: answer.body }
+    if (answer.status === 422) this.declined++
+    else this.posted++
+  }
+
+  /** Until everything that has no answer has one. */
+  async sendAgain(posts: HttpPosts): Promise<void> {
+    const open = this.asked.filter(({ answer }) => answer === undefined)
+    this.unknowns += open.length
+    await Promise.all(open.map(async (one) => this.hear(one, await posts.post('/v1/transactions', one.json))))
+    for (const one of open) assert.ok(one.answer !== undefined, `no answer to ${one.json}`)
+  }
+
+  async sendAllAgain(posts: HttpPosts): Promise<void> {
+    for (let at = 0; at < this.asked.length; at += 128) {
+      const part = this.asked.slice(at, at + 128)
+      await Promise.all(part.map(async (one) => this.hear(one, await posts.post('/v1/transactions', one.json))))
+    }
+  }
+
+  /** Balances are the sum of what was posted, and nothing is held. */
+  async check(account: (id: string) => Promise<{ readonly balance: string; readonly held: string }>): Promise<void> {
+    const expected = new Map(this.accounts.map((id) => [id, this.funds]))
+    for (const { moves, answer } of this.asked) {
+      if (answer?.status !== 201) continue
+      for (const { from, to, amount } of moves) {
+        expected.set(from, (expected.get(from) ?? 0) - amount)
+        expected.set(to, (expected.get(to) ?? 0) + amount)
+      }
+    }
+    for (const id of this.accounts) {
+      const { balance, held } = await account(id)
+      assert.deepEqual({ id, balance, held }, { id, balance: (expected.get(id) ?? 0).toFixed(2), held: '0.00' })
+    }
+  }
+}
+
+const ownerOf = (account: string): string => account.split(':')[0] ?? ''
+
+const asked = (
+  owner: string,
+  id: string,
+  body: Readonly<Record<string, unknown>>,
+  moves: Asked['moves'],
+  of: Asked['of'],
+): Asked => ({ name: `${owner} ${id}`, json: JSON.stringify(body), moves, of, answer: undefined })
