@@ -147,6 +147,14 @@ export class Intake {
     this.outbox.hosted(partition, position)
   }
 
+  /**
+   * The position is in a generation that this process never opened: another one has hosted meanwhile, and what is in our mailbox would all be
+   * taken for consumed.
+   */
+  isOfAnother({ generation }: Position): boolean {
+    return generation > Math.max(this.options.generation, this.outbox.generation)
+  }
+
   /** A partition's shard or mailbox is out of reach (`detail`), or back (undefined): new commands are refused before the mailbox meanwhile. */
   setDown(partition: number, detail: string | undefined, cause: Cause = 'shard'): void {
     if (detail === undefined) this.down[cause].delete(partition)

@@ -69,6 +69,8 @@ export class Outbox {
   /** Those with something gathered. */
   private readonly gathering = new Set<Box>()
   private flushing = false
+  /** The highest that this process has opened while it runs. */
+  generation = 0
 
   /** `refuse` is called for commands that did not get into the mailbox and never were in it. */
   constructor(
@@ -192,6 +194,7 @@ export class Outbox {
 
   /** A new generation begins. What was sent and is unanswered may be in the old one or lost: that shows when the old one was read to its end. */
   private turn(partitions: readonly number[], generation: number): void {
+    this.generation = Math.max(this.generation, generation)
     const sent = new Set<number>()
     for (const { partition, frame } of this.unanswered.values()) if (frame !== undefined) sent.add(partition)
     for (const partition of partitions) if (sent.has(partition)) this.box(partition).turnsTo = generation

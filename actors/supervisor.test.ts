@@ -236,6 +236,14 @@ test('trouble with one shard closes intake for its partitions in that slot, unti
   assert.deepEqual(refused(), [false, false])
 })
 
+test('a partition that another process has hosted meanwhile is lost, even if a new thread of ours could claim it', async () => {
+  const { threads, started, news, supervisor } = await given()
+  await started
+  threads.last(0).say({ kind: 'hosted', partition: 0, position: { generation: 2, high: 5, low: 0, index: 1 } })
+  assert.ok(news.includes('lost 0'), news.join())
+  assert.equal(supervisor.ready(), false)
+})
+
 test('a segment that was opened is told to a thread that starts later', async () => {
   const { threads, supervisor, started, settle } = await given({ workers: 1 })
   await started

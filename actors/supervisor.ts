@@ -298,6 +298,11 @@ export class Supervisor {
         news.committed(slot.number, message.shard, message.stats)
         return
       case 'hosted':
+        // A new thread may claim what another process took while this one was frozen; only a process that starts anew may host it.
+        if (intake.isOfAnother(message.position)) {
+          this.lost([message.partition])
+          return
+        }
         this.everHosted.add(message.partition)
         this.unhosted.delete(message.partition)
         intake.setDown(message.partition, undefined)
@@ -308,11 +313,7 @@ export class Supervisor {
         intake.hosted(message.partition, message.position)
         return
       case 'lost':
-        for (const partition of message.partitions) {
-          this.unhosted.add(partition)
-          intake.setDown(partition, 'Another process hosts this partition now.')
-        }
-        news.lost(message.partitions)
+        this.lost(message.partitions)
         return
       case 'released':
         for (const partition of message.partitions) {
@@ -341,6 +342,14 @@ export class Supervisor {
         news.log(message.level, message.message, { slot: slot.number, ...message.fields })
         return
     }
+  }
+
+  private lost(partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      this.unhosted.add(partition)
+      this.ports.intake.setDown(partition, 'Another process hosts this partition now.')
+    }
+    this.ports.news.lost(partitions)
   }
 
   private onTrouble(slot: Slot, shard: number, code: string | undefined, message: string): void {

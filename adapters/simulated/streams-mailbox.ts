@@ -186,6 +186,11 @@ export class StreamsMailbox implements MailboxWriter {
   private turn(why: string): void {
     const { server, party, simulation } = this
     this.back()
+    // Whoever was frozen meanwhile takes nothing from the process that came after.
+    if (!server.isOf(party.name, this.state.generation)) {
+      this.news.superseded()
+      return
+    }
     const generation = server.open(party.name, this.state.generation)
     this.state = { generation, runId: server.runId }
     simulation.trace.note(party.name, `opens generation ${generation}: ${why}`)
@@ -206,7 +211,8 @@ export class StreamsMailbox implements MailboxWriter {
   private lookAgain(): void {
     this.party.timers.after(lookEveryMs, () => {
       if (this.flight === undefined && !this.server.isDown) {
-        if (this.server.runId !== this.state.runId) this.turn('another server')
+        if (!this.server.isOf(this.party.name, this.state.generation)) this.news.superseded()
+        else if (this.server.runId !== this.state.runId) this.turn('another server')
         else if (!this.server.holds(this.state.generation, this.ends)) this.turn('a gap')
       }
       this.giveRoom()

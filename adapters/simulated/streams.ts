@@ -46,6 +46,11 @@ export class SimulatedStreams {
     this.random = random
   }
 
+  /** Whether the generation is still the present one: nobody else has opened another. */
+  isOf(producer: string, generation: number): boolean {
+    return this.producer === producer && this.generation === generation
+  }
+
   /** Seals all before. `above`: the highest generation that anything was consumed from. */
   open(producer: string, above: number): number {
     this.producer = producer
@@ -56,7 +61,7 @@ export class SimulatedStreams {
 
   /** Whole or not at all for each frame; what is there already by its number is not appended again. */
   append(producer: string, generation: number, frames: readonly NumberedFrame[], commandsMax: number): AppendReply {
-    if (producer !== this.producer || generation !== this.generation) return { kind: 'gone' }
+    if (!this.isOf(producer, generation)) return { kind: 'gone' }
     const last = new Map<number, number>()
     for (const { partition, sequence } of frames) {
       const stream = this.stream(partition, generation)
@@ -89,11 +94,6 @@ export class SimulatedStreams {
   /** Frames behind a position in its generation. */
   read(partition: number, { generation, high }: Position): readonly StreamFrame[] {
     return this.stream(partition, generation).frames.filter(({ sequence }) => sequence > high)
-  }
-
-  /** All but the present one take nothing more. */
-  isSealed(generation: number): boolean {
-    return generation < this.generation
   }
 
   /** A frame that was consumed in part stays. */
