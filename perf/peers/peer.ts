@@ -21,7 +21,7 @@ export interface Peer {
 export interface PeerOptions {
   readonly url: string
   readonly redisUrl?: string | undefined
-  /** Connections to Postgres; undefined: what was best on two cores. */
+  /** Connections to Postgres; undefined: the rival's own default. */
   readonly pool?: number | undefined
 }
 

@@ -67,7 +67,7 @@ export const peersScenario: Scenario = async (bench) => {
     verified: [...verified, ...batches.verified],
     cases: [...cases, ...batches.cases],
     notes: [
-      'The rivals do less: a refused debit is not recorded, and no account of the house is updated. Each has the pool that was best for it on two cores.',
+      'The rivals do less: a refused debit is not recorded, and no account of the house is updated. Their pools: see `bench -- pools`.',
       '"ahead of it" is Suanpan’s rate divided by the rival’s, round by round.',
     ],
   })
