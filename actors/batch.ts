@@ -382,8 +382,8 @@ export class Batch {
       holds,
       cells: [...this.cells].flatMap(([key, hosted]) => {
         const name = this.openings.has(key) ? undefined : hosted.cells.get(key)
-        const cell = name === undefined ? undefined : hosted.accounts.get(name)
-        return cell === undefined ? [] : [{ ...cell }]
+        const cell = name === undefined ? undefined : hosted.accounts.copyOf(name)
+        return cell === undefined ? [] : [cell]
       }),
       catalog: this.catalog,
       links: this.crossing.links,

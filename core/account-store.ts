@@ -182,17 +182,33 @@ export class AccountStore implements Accounts {
     this.lent.clear()
   }
 
+  /** A copy of the account as it stands now. */
+  copyOf(name: string): Account | undefined {
+    const known = this.objects.get(name)
+    if (known !== undefined) return { ...known }
+    const slot = this.slotOf(name)
+    return slot < 0 ? undefined : this.objectOf(slot)
+  }
+
   private lend(name: string, slot: number): Account {
-    const d = slot * doublesPerRow
     const w = slot * wordsPerRow
-    const { doubles, words } = this
-    const meta = words[w + metaAt] ?? 0
+    const meta = this.words[w + metaAt] ?? 0
     if ((meta & formMask) !== asRow) violated('account_row_or_object', { name })
-    const account: Account = {
+    const account = this.objectOf(slot)
+    this.words[w + metaAt] = (meta & ~formMask) | asObject
+    this.objects.set(name, account)
+    this.lent.add(name)
+    return account
+  }
+
+  private objectOf(slot: number): Account {
+    const d = slot * doublesPerRow
+    const { doubles } = this
+    return {
       key: doubles[d + keyAt] ?? 0,
       id: this.idOf(slot),
       asset: this.assetOf(slot),
-      normal: (meta & debitNormal) === 0 ? 'credit' : 'debit',
+      normal: this.isDebitNormal(slot) ? 'debit' : 'credit',
       status: 'open',
       overdraft: BigInt(doubles[d + overdraftAt] ?? 0),
       balance: BigInt(doubles[d + balanceAt] ?? 0),
@@ -202,10 +218,6 @@ export class AccountStore implements Accounts {
       holds: noHolds,
       pledge: undefined,
     }
-    words[w + metaAt] = (meta & ~formMask) | asObject
-    this.objects.set(name, account)
-    this.lent.add(name)
-    return account
   }
 
   // ---- by slot, as rows -----------------------------------------------------------------------------------------------------------

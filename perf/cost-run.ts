@@ -2,22 +2,34 @@
 import { cpuPerTx, readCpu } from './cpu.ts'
 import { type BenchDatabase, startBenchDatabase } from './database.ts'
 import { startEngineRun } from './engine-run.ts'
+import { rawCopy, writtenRows } from './limits.ts'
 import { rounded } from './statistics.ts'
 
 const accounts = 100_000
 const small = { commands: 28, commits: 1500 }
+const rowsPerCommit = 4096
 const large = { commands: 80_000, rounds: 4 }
 
 export async function cost(say: (line: string) => void): Promise<unknown> {
   const database = await startBenchDatabase()
   try {
     const url = await database.fresh('cost')
+    const rawUrl = await database.fresh('raw')
     const run = await startEngineRun({ url, accounts, workers: 1, partitions: 8 })
     await run.round(large.commands, false)
     const batch = await measured(database, large.commands * large.rounds, async () => {
       for (let i = 0; i < large.rounds; i++) await run.round(large.commands, false)
     })
     say(JSON.stringify(batch))
+    // The rows alone, from a client that does nothing else: what of the above is the database's own share.
+    const written = await writtenRows(url, large.commands, rowsPerCommit)
+    const raw = await rawCopy(rawUrl, written, rowsPerCommit, 1)
+    const rawCost = await measured(database, written.length * rowsPerCommit, async () => {
+      await raw.round()
+    })
+    await raw.close()
+    say(JSON.stringify(rawCost))
+    run.batches()
     await run.small(small.commands, small.commits / 4)
     run.batches()
     const commits = await measured(database, small.commands * small.commits, () =>
@@ -25,7 +37,7 @@ export async function cost(say: (line: string) => void): Promise<unknown> {
     )
     const seen = run.batches()
     await run.close()
-    return { batch, small: { ...commits, commandsPerCommit: seen.commands / seen.commits } }
+    return { batch, raw: rawCost, small: { ...commits, commandsPerCommit: seen.commands / seen.commits } }
   } finally {
     await database.stop()
   }
