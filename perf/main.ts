@@ -10,7 +10,7 @@ import { type CommandLine, commandLine, UsageError, usage } from './options.ts'
 import { partitions } from './partitions.ts'
 import { quick } from './quick.ts'
 import { resultMarkdown } from './report/markdown.ts'
-import { runReport, writeReport } from './report/report.ts'
+import { refreshDocs, runReport, writeReport } from './report/report.ts'
 import { byNameOnly, scenarioNamed, scenarios } from './scenarios.ts'
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
@@ -44,6 +44,8 @@ async function run(line: CommandLine): Promise<void> {
       return print(await compareFiles(rest, line))
     case 'render':
       return print(`wrote ${(await writeReport(await resultFrom(rest[0]))).html}`)
+    case 'docs':
+      return print(`changed ${(await refreshDocs(await resultFrom(rest[0]))).join(', ') || 'nothing'}`)
     case 'report': {
       const wanted = line.only?.split(',') ?? names.filter((one) => !byNameOnly.has(one))
       const unknown = wanted.find((one) => scenarioNamed(one) === undefined)

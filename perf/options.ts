@@ -79,6 +79,7 @@ npm run bench -- quick [--json]            how far from Postgres and Fastify, in
 npm run bench -- SCENARIO [options]        one of ${scenarios.join(', ')}
 npm run bench -- report [--only a,b]       all of them, each in a process of its own; writes perf/report.html and perf/results/
 npm run bench -- render FILE.json          the report again, from results
+npm run bench -- docs FILE.json            its tables into README.md and docs/performance.md, where they have places for them
 npm run bench -- compare A.json B.json [--all]
 npm run bench -- partitions | lane | cost   for those who work on the engine
 

@@ -7,7 +7,7 @@ import { defaultPartitions } from '../api/compose.ts'
 import { startBenchDatabase } from './database.ts'
 import { startEngineRun } from './engine-run.ts'
 import { machine } from './environment.ts'
-import { idleLatency, load, startServer } from './http-run.ts'
+import { idleLatency, type Latency, load, startServer } from './http-run.ts'
 import { rawCopy, referenceCopy, writtenRows } from './limits.ts'
 import { median } from './statistics.ts'
 
@@ -81,6 +81,15 @@ export async function quick(say: (line: string) => void): Promise<QuickResult> {
         hotToUniform: ratio(median(hot), batch),
         httpToBareFastify: ratio(http.suanpan, http.bare),
       },
+      // What the medians are of: `bench -- compare` tells noise by it.
+      rounds: {
+        rawCopyRowsPerSec: rawRates.map(Math.round),
+        referenceCopyRowsPerSec: referenceRates.map(Math.round),
+        engineBatchTxPerSec: uniform.map(Math.round),
+        engineHotTxPerSec: hot.map(Math.round),
+        bareFastifyReqPerSec: http.bareRates.map(Math.round),
+        httpTxPerSec: http.rates.map(Math.round),
+      },
       commandsPerCommit: Math.round(commands / Math.max(1, commits)),
       verified: { rows: verified.rows, commits: verified.commits, ok: verified.ok },
       durability: database.durability,
@@ -98,10 +107,16 @@ export async function quick(say: (line: string) => void): Promise<QuickResult> {
   }
 }
 
+interface HttpPart {
+  readonly bare: number
+  readonly suanpan: number
+  readonly bareRates: readonly number[]
+  readonly rates: readonly number[]
+  readonly idle: Latency
+}
+
 /** Both servers run at once, each alone under load in turn. */
-async function httpPart(
-  url: string,
-): Promise<{ bare: number; suanpan: number; idle: Awaited<ReturnType<typeof idleLatency>> }> {
+async function httpPart(url: string): Promise<HttpPart> {
   const bare = await startServer('./bare-server.js', [], {})
   const suanpan = await startServer('../api/cli/main.js', ['serve'], { DATABASE_URL: url, WORKERS: '1' })
   try {
@@ -118,7 +133,7 @@ async function httpPart(
     }
     await pause(200)
     const idle = await idleLatency(suanpan.url, 300, httpAccounts)
-    return { bare: median(bareRates), suanpan: median(rates), idle }
+    return { bare: median(bareRates), suanpan: median(rates), bareRates, rates, idle }
   } finally {
     await suanpan.stop()
     await bare.stop()

@@ -4,7 +4,7 @@
 import pg from 'pg'
 import { accountId } from '../load/commands.ts'
 import type { Debit, Outcome, PeerMaker } from './peer.ts'
-import { accountKeys, firstOutcome, posted } from './pooled.ts'
+import { accountKeys, firstOutcome, posted, quiet } from './pooled.ts'
 
 /** Two calls under way on two connections wait for each other's rows on a hot account, and deadlock over several: one is best. */
 const poolSize = 1
@@ -18,7 +18,7 @@ interface Waiting {
 }
 
 export const microBatch: PeerMaker = async ({ url, pool: size = poolSize }) => {
-  const pool = new pg.Pool({ connectionString: url, max: size + 1 })
+  const pool = quiet(new pg.Pool({ connectionString: url, max: size + 1 }))
   const keys = await accountKeys(pool)
   let queue: Waiting[] = []
   let underWay = 0
@@ -119,7 +119,7 @@ export async function postBatches(
   batches: readonly (readonly Keyed[])[],
   connections: number,
 ): Promise<number> {
-  const pool = new pg.Pool({ connectionString: url, max: connections })
+  const pool = quiet(new pg.Pool({ connectionString: url, max: connections }))
   const left = batches.values()
   const started = performance.now()
   try {

@@ -10,7 +10,13 @@ export async function accountKeys(pool: pg.Pool): Promise<ReadonlyMap<string, st
 
 /** Pipelined connections: BEGIN and SELECT, or UPDATE, INSERT and COMMIT, are one round trip each. */
 export function pipelinedPool(url: string, size: number): pg.Pool {
-  return new pg.Pool({ connectionString: url, max: size, min: size, pipeline: true } as pg.PoolConfig)
+  return quiet(new pg.Pool({ connectionString: url, max: size, min: size, pipeline: true } as pg.PoolConfig))
+}
+
+/** An idle connection that ends is no error of its own: the next query says so. */
+export function quiet(pool: pg.Pool): pg.Pool {
+  pool.on('error', () => undefined)
+  return pool
 }
 
 export const isUniqueViolation = (error: unknown): boolean =>

@@ -40,6 +40,8 @@ export function barChart(title: string, unit: string, bars: readonly Bar[]): str
 
 export interface LineOptions {
   readonly logX?: boolean
+  /** x is a percentile: each nine more is as far as the one before. */
+  readonly nines?: boolean
   readonly logY?: boolean
   /** Where not every point is a tick. */
   readonly ticksX?: readonly number[]
@@ -53,7 +55,9 @@ export function lineChart(title: string, series: readonly Series[], options: Lin
   if (first === undefined || points.length === 0) return ''
   const xs = points.map(([x]) => x)
   const ys = points.map(([, y]) => y)
-  const x = axis(Math.min(...xs), Math.max(...xs), options.logX ?? false)
+  const scaled = options.nines === true ? nines : (value: number): number => value
+  const along = axis(scaled(Math.min(...xs)), scaled(Math.max(...xs)), options.logX ?? false)
+  const x = (value: number): number => along(scaled(value))
   const y = axis(options.logY === true ? Math.min(...ys) : 0, niceCeiling(Math.max(...ys)), options.logY ?? false)
   const left = (value: number): number => plot.left + x(value) * (width - plot.left - plot.right)
   const top = (value: number): number => plot.top + (1 - y(value)) * plot.height
@@ -85,6 +89,8 @@ export function lineChart(title: string, series: readonly Series[], options: Lin
   return frame(title, first.y, bottom + 40, [...gridY, ...gridX, xName, ...lines])
 }
 
+const nines = (percentile: number): number => -Math.log10(1 - percentile / 100)
+
 function axis(low: number, high: number, log: boolean): (value: number) => number {
   if (!log) return (value) => (high === low ? 0.5 : (value - low) / (high - low))
   // A journal of 0 rows has a place on a logarithmic axis too: one step to the left of the smallest.
@@ -113,11 +119,11 @@ function decades(low: number, high: number): number[] {
   )
 }
 
-/** The next of 1, 2, 2.5, 4, 5, 8, 10 times a power of ten: quarters of it are short numbers. */
+/** The next of 1, 1.2, 1.6 .. 8, 10 times a power of ten: quarters of it are short numbers. */
 export function niceCeiling(value: number): number {
   if (!(value > 0)) return 1
   const power = 10 ** Math.floor(Math.log10(value))
-  const step = [1, 2, 2.5, 4, 5, 8, 10].find((times) => value <= times * power * 1.000_001) ?? 10
+  const step = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].find((times) => value <= times * power * 1.000_001) ?? 10
   return step * power
 }
 

@@ -10,7 +10,7 @@ export function reportHtml(result: BenchResult): string {
 <title>Suanpan: benchmark of ${escaped(result.machine.commit)}</title>
 <style>${style}</style></head><body>
 <h1>Suanpan, measured</h1>
-<p class="lead">${escaped(headMarkdown(result))} Bars are medians of interleaved rounds, whiskers go from the lowest to the highest round. Every ledger was verified after its run.</p>
+<p class="lead">${escaped(headMarkdown(result))} Bars are medians of interleaved rounds, whiskers go from the lowest to the highest round; red is Suanpan, amber the set-based rival, grey what it is held against. Every ledger was verified after its run.</p>
 ${budgetTable(budgetLines(result))}
 <section class="charts">${charts(result).join('\n')}</section>
 ${result.scenarios.map(scenarioHtml).join('\n')}
@@ -77,7 +77,7 @@ function charts(result: BenchResult): string[] {
     ),
     lineChart('Latency at fixed rates, from the moment a request was due', latency, {
       logY: true,
-      ticksX: [50, 75, 90, 99.9],
+      nines: true,
     }),
     ...scale.map((line) => lineChart(`Rate ${line.name}`, [line], { logX: !line.points.some(([x]) => x === 0) })),
     ...soak.map((line) =>

@@ -61,7 +61,7 @@ test('report: the budget knows what was met, and leaves out what was not measure
 })
 
 test('charts: axes end at round numbers above the largest value', () => {
-  assert.deepEqual([0.07, 1, 1.1, 39, 41_000, 0].map(niceCeiling), [0.08, 1, 2, 40, 50_000, 1])
+  assert.deepEqual([0.07, 1, 1.1, 39, 41_000, 0].map(niceCeiling), [0.08, 1, 1.2, 40, 50_000, 1])
   assert.deepEqual([1_500_000, 25_000, 9_999, 0.123].map(shown), ['1.5M', '25k', '10000', '0.123'])
 })
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BenchResult, resultFormat } from '../measurement.ts'
 import type { CommandLine } from '../options.ts'
+import { fillTables } from './docs.ts'
 import { reportHtml } from './html.ts'
 import { readmeMarkdown, resultMarkdown } from './markdown.ts'
 
@@ -68,6 +69,21 @@ export async function writeReport(result: BenchResult): Promise<ReportFiles> {
   await writeFile(files.markdown, `${readmeMarkdown(result)}\n\n${resultMarkdown(result)}\n`)
   await writeFile(files.html, reportHtml(result))
   return files
+}
+
+/** Puts the tables of a result into the pages that have a place for them. Returns the pages that changed. */
+export async function refreshDocs(result: BenchResult): Promise<string[]> {
+  const folder = await packageFolder()
+  const changed: string[] = []
+  for (const page of ['README.md', 'docs/performance.md']) {
+    const file = join(folder, page)
+    const text = await readFile(file, 'utf8')
+    const filled = fillTables(text, result)
+    if (filled === text) continue
+    await writeFile(file, filled)
+    changed.push(page)
+  }
+  return changed
 }
 
 /** Sources and the emitted copy share it. */
