@@ -26,6 +26,8 @@ const defaults: Config = {
   houseAutoOpen: true,
   logLevel: 'info',
   segmentRowsMax: 8_000_000,
+  hostLock: 'session',
+  watchdogMs: 5000,
   residentAccountsMax: 1_000_000,
 }
 
@@ -57,6 +59,8 @@ const accepted: readonly (readonly [Environment, Partial<Config>])[] = [
   [{ HOUSE_AUTO_OPEN: 'false' }, { houseAutoOpen: false }],
   [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
   [{ SEGMENT_ROWS_MAX: '1000' }, { segmentRowsMax: 1000 }],
+  [{ HOST_LOCK: 'lease' }, { hostLock: 'lease' }],
+  [{ WATCHDOG_MS: '900' }, { watchdogMs: 900 }],
   [{ RESIDENT_ACCOUNTS_MAX: '10' }, { residentAccountsMax: 10 }],
 ]
 for (const [env, expected] of accepted)

@@ -24,6 +24,10 @@ export interface Config {
   readonly logLevel: LogLevel
   /** Rows after which the open segment of the journal is closed. */
   readonly segmentRowsMax: number
+  /** How one process at a time has the right to host: a session lock, or a lease where a pooler hides sessions. */
+  readonly hostLock: 'session' | 'lease'
+  /** A worker thread that is silent for so long is ended. */
+  readonly watchdogMs: number
   /** Accounts that one worker keeps in memory. */
   readonly residentAccountsMax: number
 }
@@ -67,6 +71,8 @@ export function readConfig(env: Environment = process.env): Config {
     houseAutoOpen: oneOf(reader, 'HOUSE_AUTO_OPEN', ['true', 'false']) !== 'false',
     logLevel: oneOf(reader, 'LOG_LEVEL', logLevels) ?? 'info',
     segmentRowsMax: integer(reader, 'SEGMENT_ROWS_MAX', 1, 1_000_000_000) ?? 8_000_000,
+    hostLock: oneOf(reader, 'HOST_LOCK', ['session', 'lease']) ?? 'session',
+    watchdogMs: integer(reader, 'WATCHDOG_MS', 500, 600_000) ?? 5000,
     residentAccountsMax: integer(reader, 'RESIDENT_ACCOUNTS_MAX', 1, 100_000_000) ?? 1_000_000,
   }
   if (problems.length > 0) throw new ConfigError(problems)

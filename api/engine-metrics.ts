@@ -120,6 +120,22 @@ export function engineMetrics(registry: Registry): EngineMetrics {
       const { redis } = engine
       if (redis !== undefined) watchRedis(redis, registers)
       new Gauge({
+        name: 'suanpan_partitions_down',
+        help: 'Partitions that nobody can post to now.',
+        registers,
+        collect() {
+          this.set(engine.health().down.length)
+        },
+      })
+      new Gauge({
+        name: 'suanpan_partitions_history_lost',
+        help: 'Partitions whose database lost what was committed: not hosted until people have looked.',
+        registers,
+        collect() {
+          this.set(engine.health().historyLost.length)
+        },
+      })
+      new Gauge({
         name: 'suanpan_unanswered_commands',
         help: 'Commands whose client still waits.',
         registers,

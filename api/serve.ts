@@ -8,13 +8,20 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import { type EmbeddedPostgres, startEmbedded } from '../adapters/embedded/embedded.ts'
 import { shownUrl } from '../adapters/postgres/connect.ts'
 import { type RunningEngine, startEngine } from './compose.ts'
-import { type Config, type Environment, readConfig } from './config.ts'
+import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
 import { engineMetrics } from './engine-metrics.ts'
 import { createServer } from './http/server.ts'
+import { answerAsStandby, type StandbyAnswers } from './standby.ts'
 
 export interface ServeOptions {
   /** Ends the sessions of a former host that hangs, instead of refusing to start. */
   readonly takeOver?: boolean
+  /** Waits for the right to host instead of refusing to start. */
+  readonly standby?: boolean
+  /** Ends the wait. */
+  readonly signal?: AbortSignal
+  /** For drills: a module whose `beforeDecide` runs in the worker threads. */
+  readonly sabotage?: string
 }
 
 export interface Serving {
@@ -34,7 +41,16 @@ export async function serve(env: Environment, options: ServeOptions = {}): Promi
     { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination(2),
   )
-  const serving = await startServing(config, log, options)
+  const waiting = new AbortController()
+  const endWait = (): void => waiting.abort()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, endWait)
+  const serving = await startServing(config, log, { ...options, signal: waiting.signal }).catch((error: unknown) => {
+    // A standby that was told to end before its time came has nothing to put in order.
+    if (waiting.signal.aborted) return undefined
+    throw error
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.removeListener(signal, endWait)
+  if (serving === undefined) return
   process.stdout.write(welcome(serving))
   closeWithGrace({ delay: closeMs, logger: false }, async ({ signal, err }) => {
     if (err !== undefined) log.fatal({ err }, 'the server ends after an error')
@@ -55,6 +71,24 @@ export async function startServing(config: Config, log: pino.Logger, options: Se
     for (const end of ends.splice(0).reverse())
       await end().catch((err: unknown) => log.error({ err }, 'a part did not stop in order'))
   }
+  if (options.standby === true && config.databaseUrls === undefined) {
+    throw new ConfigError([
+      'serve --standby needs DATABASE_URL or DATABASE_URLS: the embedded Postgres belongs to one process',
+    ])
+  }
+  let standby: StandbyAnswers | undefined
+  let isWaiting = false
+  const onStandby = (): void => {
+    if (isWaiting) return
+    isWaiting = true
+    answerAsStandby(config.port, config.host).then(
+      (answers) => {
+        standby = answers
+      },
+      (err: unknown) => log.warn({ err }, 'the standby does not answer on its port'),
+    )
+  }
+  ends.push(async () => await standby?.close())
   try {
     const urls = config.databaseUrls ?? [await startDatabase(config, log, ends)]
     const registry = new Registry()
@@ -72,6 +106,12 @@ export async function startServing(config: Config, log: pino.Logger, options: Se
       segmentRowsMax: config.segmentRowsMax,
       residentAccountsMax: config.residentAccountsMax,
       takeOver: options.takeOver ?? false,
+      standby: options.standby ?? false,
+      hostLock: config.hostLock,
+      watchdogMs: config.watchdogMs,
+      onStandby,
+      sabotage: options.sabotage,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       log: (level, message, fields) => log[level](fields, message),
       onCommit: metrics.committed,
       onQuarantine: metrics.quarantined,
@@ -81,6 +121,7 @@ export async function startServing(config: Config, log: pino.Logger, options: Se
     metrics.watch(engine)
     const app = await createServer({ engine, reads: engine.reads, registry, log, version: packageVersion() })
     ends.push(() => app.close())
+    await standby?.close()
     const url = await app.listen({ port: config.port, host: config.host })
     const { id, partitions, timeZone, created } = engine.ledger
     log.info(

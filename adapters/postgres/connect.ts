@@ -38,14 +38,39 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
   }
 }
 
-/** `pg` takes the URL whole; a malformed one is told without its password. */
-export function urlOptions(url: string): pg.ClientConfig {
-  return { connectionString: url }
+/**
+ * The URL for `pg`, with sslmode as libpq means it (`require` encrypts and verifies only against a given root, `verify-full` verifies the name
+ * too), and what PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY say where the URL is silent: pg itself reads the first of these only.
+ */
+export function urlOptions(url: string, env: NodeJS.ProcessEnv = process.env): pg.ClientConfig {
+  const query = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
+  if (query.has('ssl') || query.has('uselibpqcompat')) return { connectionString: url }
+  const added = new URLSearchParams()
+  for (const [name, variable] of sslParameters) {
+    const value = env[variable]
+    if (!query.has(name) && value !== undefined && value !== '') added.set(name, value)
+  }
+  const mode = query.get('sslmode') ?? added.get('sslmode')
+  // Certificates alone ask for TLS.
+  if (mode === null && (query.has('sslrootcert') || added.has('sslrootcert'))) added.set('sslmode', 'require')
+  if (mode === 'disable' || (mode === null && !added.has('sslmode'))) return { connectionString: url }
+  if (mode !== 'no-verify') added.set('uselibpqcompat', 'true')
+  return { connectionString: `${url}${url.includes('?') ? '&' : '?'}${added}` }
 }
+
+const sslParameters = [
+  ['sslmode', 'PGSSLMODE'],
+  ['sslrootcert', 'PGSSLROOTCERT'],
+  ['sslcert', 'PGSSLCERT'],
+  ['sslkey', 'PGSSLKEY'],
+] as const
 
 /** The URL without its password: fit for logs and messages. */
 export function shownUrl(url: string): string {
-  return url.replace(/(:\/\/[^:@/]*):[^@]*@/, '$1:***@').replace(/(password=)[^&]*/gi, '$1***')
+  // Up to the last @ before the path: a password that is not encoded may hold one.
+  return url
+    .replace(/^([a-z]+:\/\/[^:@/?]*):[^/?]*@/i, '$1:***@')
+    .replace(/([?&](?:password|sslpassword)=)[^&]*/gi, '$1***')
 }
 
 /** Ends a connection at once, whatever it is doing: the server rolls back what was not committed. */

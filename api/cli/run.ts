@@ -30,6 +30,10 @@ const commands: { readonly [name: string]: { readonly says: string; readonly loa
     says: 'show the shards, add one, move partitions',
     load: async () => (await import('./commands/shards.ts')).shards,
   },
+  drill: {
+    says: 'break a service of its own and count what was lost',
+    load: async () => (await import('./commands/drill.ts')).drill,
+  },
   verify: {
     says: 'recompute the ledger from its journal',
     load: async () => (await import('./commands/verify.ts')).verify,

@@ -1,0 +1,58 @@
+// `suanpan drill`: breaks a service of its own on purpose and shows what became of its answers. Only hands over to the composition root.
+import type { DrillReport, DrillRound } from '../../drill/drill.ts'
+import { type Command, countOf, exitCodes, type Io, type Options, readArguments } from '../command.ts'
+import { count, paint, table } from '../terminal.ts'
+
+const options = {
+  minutes: {
+    type: 'string',
+    value: 'N',
+    says: 'go on with the faults, one after the other, for so long (default: each once)',
+  },
+  seed: { type: 'string', value: 'N', says: 'of the load (default: by the clock)' },
+  json: { type: 'boolean', says: 'the result as JSON' },
+} as const satisfies Options
+
+export const drill = {
+  name: 'drill',
+  summary: 'Kills, freezes and cuts the parts of a service of its own under load, and counts lost and doubled answers.',
+  usage: ['drill [--minutes N] [--seed N] [--json]'],
+  about: `Starts a Postgres, a server and, if redis-server is installed, a Redis in a temporary folder on free ports; touches nothing else.
+Exit code 1 if an answer was lost or a transaction decided twice.`,
+  options,
+  examples: ['suanpan drill', 'suanpan drill --minutes 10 --seed 42 --json'],
+  async run(argv: readonly string[], io: Io): Promise<number> {
+    const { values } = readArguments(drill, argv, [])
+    const { hasRedisServer, isClean, runDrill } = await import('../../drill/drill.ts')
+    const minutes = countOf(drill, 'minutes', values.minutes)
+    if (!(await hasRedisServer())) io.stderr.write('redis-server is not installed: its faults are left out\n')
+    const report = await runDrill({
+      seed: countOf(drill, 'seed', values.seed) ?? Date.now() % 1e9,
+      ...(minutes === undefined ? {} : { minutes }),
+      news: ({ fault }) => {
+        io.stderr.write(`${fault}\n`)
+      },
+    })
+    io.stdout.write(values.json === true ? `${JSON.stringify(report)}\n` : `${linesOf(report, io).join('\n')}\n`)
+    return isClean(report) ? exitCodes.ok : exitCodes.no
+  },
+} satisfies Command
+
+function linesOf({ seed, rounds, wrong, verified }: DrillReport, io: Io): string[] {
+  const head = ['fault', 'requests', 'acknowledged', 'lost', 'doubled', 'unavailable']
+  const cells = (round: DrillRound): string[] => [
+    round.fault,
+    count(round.requests),
+    count(round.acknowledged),
+    count(round.lost),
+    count(round.doubled),
+    `${(round.unavailableMs / 1000).toFixed(2)} s`,
+  ]
+  const last = verified ? 'the journal verifies' : paint(io.stdout, io.env, 'red', 'the journal does NOT verify')
+  return [
+    ...table([head, ...rounds.map(cells)], new Set([1, 2, 3, 4, 5])),
+    '',
+    ...wrong.map((text) => paint(io.stdout, io.env, 'red', text)),
+    `${last} (seed ${seed})`,
+  ]
+}

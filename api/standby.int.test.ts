@@ -1,0 +1,134 @@
+// A second server that waits: it takes over when the first is killed or freezes, whatever way the right to host is held, and what the first was
+// told is still true.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { after, before, test } from 'node:test'
+import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
+import { verifyLedger } from '../adapters/postgres/verify.ts'
+import { type Emitted, emit } from './testing/emitted.ts'
+import { HttpPosts } from './testing/http-posts.ts'
+import { MixedLoad, sent } from './testing/mixed-load.ts'
+import { Oracle } from './testing/oracle.ts'
+import { eventually, rowsOf } from './testing/run.ts'
+import { startTestServer, type TestServer } from './testing/test-server.ts'
+
+let postgres: TestPostgres
+let emitted: Emitted
+const servers: TestServer[] = []
+before(async () => {
+  postgres = await testPostgres()
+  emitted = await emit()
+})
+after(async () => {
+  for (const server of servers) await server.kill9()
+  await postgres?.stop()
+  await emitted?.remove()
+})
+
+async function start(databaseUrl: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
+  const server = await startTestServer({ databaseUrl, program: emitted.program, args, env: { WORKERS: '1', ...env } })
+  servers.push(server)
+  return server
+}
+
+const ask = (port: number, path: string): Promise<number | undefined> =>
+  fetch(`http://127.0.0.1:${port}${path}`).then(
+    ({ status }) => status,
+    () => undefined,
+  )
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+for (const [how, lock] of [
+  ['kill -9', 'session'],
+  ['SIGSTOP', 'session'],
+  ['kill -9', 'lease'],
+  ['SIGSTOP', 'lease'],
+] as const) {
+  test(`a standby takes over after ${how} of the host (${lock})`, { timeout: 120_000 }, async () => {
+    const databaseUrl = await postgres.newDatabase()
+    const env = { HOST_LOCK: lock }
+    const first = await start(databaseUrl, env)
+    const load = new MixedLoad(7, 's', 8)
+    const oracle = new Oracle()
+    const toFirst = new HttpPosts(first.url, 32)
+    for (const id of load.accounts) {
+      assert.equal((await toFirst.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
+      const [owner = ''] = id.split(':')
+      const one = sent(owner, { id: `${id}-first`, type: 'credit', account: id, amount: '500' })
+      oracle.sending(one)
+      oracle.answered(one, await toFirst.post('/v1/transactions', one.json))
+    }
+    const port = await freePort()
+    const waiting = start(databaseUrl, { ...env, PORT: String(port) }, ['--standby'])
+    let over = false
+    const client = async (): Promise<void> => {
+      while (!over) {
+        const next = load.next(0)
+        oracle.sending(next)
+        const answer = await toFirst.post('/v1/transactions', next.json)
+        oracle.answered(next, answer)
+        if (answer === undefined) return
+      }
+    }
+    const working = Promise.all(Array.from({ length: 8 }, client))
+    await eventually('load', () => oracle.count().acknowledged > 150, 60_000)
+    await eventually('the standby stands by', async () => (await ask(port, '/healthz')) === 200, 60_000)
+    if (how === 'kill -9') await first.kill9()
+    else first.freeze()
+    over = true
+    const second = await waiting
+    assert.match(second.output(), /standing by/)
+    assert.match(second.output(), /this process takes over/)
+    const toSecond = new HttpPosts(second.url, 32)
+    if (how === 'kill -9') await working
+    const now = oracle.unknown()
+    await oracle.sendAgain(toSecond, now)
+    if (how === 'SIGSTOP') {
+      // What it had in hand when it froze it may neither commit nor answer.
+      first.thaw()
+      const code = await first.exited
+      assert.ok(code !== null && code > 0, `it ended with ${code}:\n${first.output()}`)
+      await working
+      await oracle.sendAgain(toSecond, oracle.unknown())
+    }
+    await oracle.sendAgain(toSecond, oracle.acknowledged())
+    await oracle.checkAccounts(toSecond)
+    if (lock === 'lease') {
+      const locks = await rowsOf(
+        databaseUrl,
+        `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+          WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()`,
+      )
+      assert.equal(locks.length, 0, 'a session lock is held, which a pooler would give to anybody')
+    }
+    toFirst.close()
+    toSecond.close()
+    assert.equal(await second.stop(), 0, second.output())
+    const { ok, finding } = await verifyLedger([databaseUrl])
+    assert.ok(ok, JSON.stringify(finding))
+  })
+}
+
+test('a standby lives, is not ready, and ends in order when it is told to', { timeout: 60_000 }, async () => {
+  const databaseUrl = await postgres.newDatabase()
+  const first = await start(databaseUrl, {})
+  const port = await freePort()
+  const waiting = start(databaseUrl, { PORT: String(port) }, ['--standby']).then(
+    () => 'it serves',
+    (error: Error) => error.message,
+  )
+  await eventually('the standby answers', async () => (await ask(port, '/healthz')) === 200, 30_000)
+  assert.equal(await ask(port, '/readyz'), 503)
+  assert.equal(await ask(port, '/v1/accounts/a:b'), 503)
+  assert.equal(await first.stop(), 0)
+  assert.equal(await waiting, 'it serves')
+  await eventually('it is ready', async () => (await ask(port, '/readyz')) === 200, 30_000)
+})
