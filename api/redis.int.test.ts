@@ -2,16 +2,21 @@
 // itself is killed. Whatever was acknowledged stays as it was told; whatever was not gets an answer when it is sent again; the accounts are the
 // sum of both (DESIGN.md section 8).
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { type Switchboard, switchboard } from '../adapters/redis/testing/switchboard.ts'
 import { noRedis, type TestRedis, testRedis } from '../adapters/redis/testing/test-redis.ts'
+import { credit, opening } from './testing/commands.ts'
 import { type Emitted, emit } from './testing/emitted.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { MixedLoad, sent } from './testing/mixed-load.ts'
 import { Oracle } from './testing/oracle.ts'
+import { closeEngines, runEngine, statementOf, verifyClean } from './testing/run.ts'
 import { Seeded } from './testing/seeded.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
 
@@ -30,6 +35,7 @@ before(async () => {
   emitted = await emit()
 })
 after(async () => {
+  await closeEngines()
   for (const server of servers) await server.kill9()
   for (const one of started) await one.stop()
   await postgres?.stop()
@@ -192,4 +198,29 @@ test(`Redis under every fault, and kill -9 of the server (SEED=${seed}): every a
   assert.ok(acknowledged > 1000 && posted > acknowledged / 4, 'there was hardly any load')
   assert.ok(settledUnknown > 0, 'no fault met a transaction under way')
   console.log(`seed ${seed}: ${acknowledged} acknowledged, ${posted} posted, ${settledUnknown} outcomes were unknown`)
+})
+
+test('a command that makes its thread fail is posted like all others: its successor reads from where the ledger stands', {
+  skip,
+}, async () => {
+  process.env.SABOTAGE_DIR = await mkdtemp(join(tmpdir(), 'sabotage-'))
+  const redis = await startedRedis()
+  const url = await postgres.newDatabase()
+  const sabotage = new URL('./testing/sabotage.mjs', import.meta.url).href
+  const run = await runEngine([url], { redisUrl: redis.url, sabotage, watchdogMs: 1500 })
+  const accounts = Array.from({ length: 20 }, (_, i) => `c${i}:cash`)
+  await run.engine.postAll(accounts.map((account) => opening(account)))
+  const commands = accounts.flatMap((account, i) => [
+    credit(`before-${i}`, account, '5'),
+    credit(i === 7 ? 'fault.exit.once.a' : i === 8 ? 'fault.loop.once.b' : `middle-${i}`, account, '1'),
+    credit(`after-${i}`, account, '2'),
+  ])
+  const answers = await run.engine.postAll(commands)
+  assert.ok(answers.every(({ http }) => http === 200 || http === 201))
+  assert.ok(run.threadsEnded() >= 2, 'no thread ended')
+  assert.equal(run.quarantined(), 0)
+  assert.deepEqual(await statementOf(url, 'c7:cash'), ['before-7', 'fault.exit.once.a', 'after-7'])
+  await run.engine.close()
+  await verifyClean([url])
+  await rm(process.env.SABOTAGE_DIR, { recursive: true, force: true })
 })
