@@ -45,7 +45,7 @@ export interface BenchResult {
 }
 
 /** Units of which less is better; of all others more is. */
-const costs = new Set(['ms', 's', 'us/tx', 'bytes', 'bytes/account', 'MB', 'bytes/tx', 'ratio to 1'])
+const costs = new Set(['ms', 's', 'us/tx', 'commands/tx', 'bytes', 'bytes/account', 'MB', 'bytes/tx', 'ratio to 1'])
 
 export function figure(unit: string, rounds: readonly number[]): Figure {
   const { median, min, max } = spreadOf(rounds)

@@ -123,7 +123,8 @@ async function serverOf(redis: Redis): Promise<RedisServer> {
 /** The URL without its password: fit for logs and messages. */
 export const shownUrl = (url: string): string => url.replace(/(:\/\/[^:@/]*):[^@]*@/, '$1:***@')
 
-function faultOf(url: string, error: unknown): RetryableFault | TerminalFault {
+/** With a text for people and without what ioredis hangs onto it. */
+export function faultOf(url: string, error: unknown): RetryableFault | TerminalFault {
   const text = messageOf(error)
   const message = `Redis at ${shownUrl(url)}: ${meaningOf(text)}`
   const isTerminal = error instanceof TerminalFault || /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/.test(text)
@@ -147,3 +148,6 @@ export function movedTo(message: string): RedisNode | undefined {
   const match = /^(?:MOVED|ASK) \d+ (.*):(\d+)$/.exec(message)
   return match === null ? undefined : { host: match[1] ?? '', port: Number(match[2]) }
 }
+
+/** The server is there and writes nothing: out of memory, out of disk, out of replicas. */
+export const isRefusal = (message: string): boolean => /\b(OOM|MISCONF|NOREPLICAS)\b/.test(message)

@@ -3,7 +3,7 @@
 // the writer writes to.
 import type { Arrived } from '../../actors/arrivals.ts'
 import type { Position } from '../../actors/position.ts'
-import { connectRedis, cut, messageOf, movedTo, type RedisConnection, type RedisNode } from './connection.ts'
+import { connectRedis, cut, messageOf, type RedisConnection } from './connection.ts'
 import type { Names } from './names.ts'
 import type { GroupState } from './protocol.ts'
 
@@ -48,7 +48,6 @@ export class GroupReader {
   private state: GroupState
   private readonly cursors = new Map<number, Cursor>()
   private connection: RedisConnection | undefined
-  private node: RedisNode | undefined
   /** The connection waits in a read for what comes. */
   private blocked = false
   private running = false
@@ -131,7 +130,6 @@ export class GroupReader {
         const { interrupted } = this
         this.interrupted = false
         if (interrupted) continue
-        this.node = movedTo(messageOf(error))
         await this.backOff(wait, error)
         wait = Math.min(retryMostMs, wait * 2)
       }
@@ -153,7 +151,7 @@ export class GroupReader {
 
   private async connect(): Promise<RedisConnection> {
     const { url, name } = this.options
-    const connection = await connectRedis(url, { name, replyMs, node: this.node })
+    const connection = await connectRedis(url, { name, replyMs, node: this.state.node })
     this.reads++
     const { runId } = connection.server
     if (runId !== this.state.runId) {

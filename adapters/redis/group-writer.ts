@@ -7,7 +7,7 @@
 //   opening -> (another process opened a later one) -> superseded, for good
 import { RetryableFault } from '../../actors/faults.ts'
 import type { Position } from '../../actors/position.ts'
-import { messageOf, type RedisConnection, type RedisServer } from './connection.ts'
+import { faultOf, isRefusal, messageOf, movedTo, type RedisConnection, type RedisServer } from './connection.ts'
 import { argumentsOf, deleteEntries, type Flight, flightOf, type Outgoing } from './flight.ts'
 import { deleteGenerations, openGeneration } from './generations.ts'
 import { KeptConnection } from './kept-connection.ts'
@@ -42,6 +42,8 @@ export interface GroupNews {
   log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
+/** A cluster that is being resharded may send us on more than once. */
+const movesMax = 5
 const retryFirstMs = 20
 const retryMostMs = 1000
 /** Entries that are committed lie there so long at most. */
@@ -101,20 +103,34 @@ export class GroupWriter {
 
   /** Connects and opens the first generation of this process, above `floor`. Throws a fault that says what is wrong. */
   async start(floor: number): Promise<RedisServer> {
-    const connection = await this.connection.open()
     this.generation = floor
     this.opening = 'start'
-    while (this.opening !== undefined) await this.open(connection, true)
+    const { server } = await this.openFirst()
     const look = setInterval(() => {
       this.looks = true
       this.pump()
     }, lookEveryMs)
     this.timers.add(look)
-    return connection.server
+    return server
+  }
+
+  /** At the node that has the slot, if there are many. */
+  private async openFirst(moves = 0): Promise<RedisConnection> {
+    const connection = await this.connection.open()
+    try {
+      await this.open(connection, true)
+      return connection
+    } catch (error) {
+      const text = messageOf(error)
+      if (movedTo(text) === undefined || moves === movesMax) throw faultOf(this.options.url, error)
+      this.connection.drop(text)
+      return await this.openFirst(moves + 1)
+    }
   }
 
   get state(): GroupState {
-    return { group: this.options.group, generation: this.generation, live: this.live, runId: this.serverIs?.runId }
+    const { generation, live } = this
+    return { group: this.options.group, generation, live, runId: this.serverIs?.runId, node: this.connection.node }
   }
 
   /** Commands sent to Redis, at least one of them for each connection. */
@@ -382,6 +398,3 @@ export class GroupWriter {
     return end
   }
 }
-
-/** The server is there and writes nothing: out of memory, out of disk, out of replicas. */
-const isRefusal = (text: string): boolean => /\b(OOM|MISCONF|NOREPLICAS)\b/.test(text)

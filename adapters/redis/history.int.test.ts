@@ -272,6 +272,33 @@ test('another process has taken over: the former appends nothing any more and sa
   assert.deepEqual(await takeUntil(reader, 'c'), ['a', 'begins 2', 'c'])
 })
 
+test('a cluster: each group is found at the node that has its slot, for writing and for reading', {
+  skip,
+}, async () => {
+  const [one, two] = [await another({ 'cluster-enabled': 'yes' }), await another({ 'cluster-enabled': 'yes' })]
+  await one.call('CLUSTER', 'ADDSLOTSRANGE', 0, 8191)
+  await two.call('CLUSTER', 'ADDSLOTSRANGE', 8192, 16_383)
+  await one.call('CLUSTER', 'MEET', '127.0.0.1', two.port)
+  for (const node of [one, two]) {
+    await until('the cluster is whole', async () =>
+      String(await node.call('CLUSTER', 'INFO')).includes('cluster_state:ok'),
+    )
+  }
+  const opened = await openedRedis(one.url, { perGroup: 1 })
+  const reader = opened.reader()
+  for (let partition = 0; partition < 8; partition++) {
+    reader.open(partition, startOf(opened))
+    assert.equal(nameOf(await append(opened.writer, `to ${partition}`, partition)), '1:1')
+  }
+  const came = new Set<string>()
+  await until('all have come', () => {
+    for (const frame of reader.take(100)) came.add(shown(frame))
+    return came.size === 8
+  })
+  // With eight groups both nodes hold some of them.
+  for (const node of [one, two]) assert.ok(Number(await node.call('DBSIZE')) > 0)
+})
+
 // ---- the script -----------------------------------------------------------------------------------------------------------------
 
 /** Sends what a writer would send: one stream, frames of one command. */

@@ -29,7 +29,8 @@ export class KeptConnection {
   private readonly url: string
   private readonly options: Omit<ConnectOptions, 'node'>
   private readonly news: ConnectionNews
-  private node: RedisNode | undefined
+  /** Where a cluster says that the slot is; undefined: at the URL. */
+  node: RedisNode | undefined
   private awaySince: number | undefined
   private toldAway = false
   private closed = false

@@ -1,5 +1,7 @@
 // What the Redis mailbox and its reader in a worker thread tell each other. Frames do not pass here: the worker reads them from Redis itself.
 
+import type { RedisNode } from './connection.ts'
+
 /** Where the streams of a group are. */
 export interface GroupState {
   readonly group: number
@@ -9,6 +11,8 @@ export interface GroupState {
   readonly live: readonly number[]
   /** The server that the writer is connected to: nothing is read from another. */
   readonly runId: string | undefined
+  /** Where it is, if a cluster has sent the writer there. */
+  readonly node: RedisNode | undefined
 }
 
 /** All that a worker needs to read; plain data. */

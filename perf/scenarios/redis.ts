@@ -19,6 +19,8 @@ interface Rounds {
   readonly rates: number[]
   readonly p50: number[]
   readonly cpu: Record<string, number[]>
+  /** Commands sent to Redis for one transaction. */
+  readonly calls: number[]
 }
 
 export const redis: Scenario = async (bench) => {
@@ -35,8 +37,8 @@ export const redis: Scenario = async (bench) => {
       url: await database.fresh(`mailbox_${mailbox}`),
       redisUrl: mailbox === 'redis' ? server.url : undefined,
       posted: 0,
-      batch: { rates: [], p50: [], cpu: {} } as Rounds,
-      http: { rates: [], p50: [], cpu: {} } as Rounds,
+      batch: { rates: [], p50: [], cpu: {}, calls: [] } as Rounds,
+      http: { rates: [], p50: [], cpu: {}, calls: [] } as Rounds,
     })),
   )
   const runs = []
@@ -51,12 +53,15 @@ export const redis: Scenario = async (bench) => {
       const sources = { server: process.pid, postmaster: database.pid, redis: redisPid }
       const commands = debits(pick)(`b${i + 1}`, perRound)
       const before = readCpu(sources)
+      const called = run.engine.redis?.calls() ?? 0
       const posted = await run.post(commands)
       ledger.posted += perRound
       // The first round warms up.
       if (i < 0) continue
       ledger.batch.rates.push((perRound * 1000) / posted.durableMs)
       addRound(ledger.batch.cpu, cpuPerTx(before, readCpu(sources), perRound))
+      const { redis } = run.engine
+      if (redis !== undefined) ledger.batch.calls.push((redis.calls() - called) / perRound)
     }
   }
   for (const run of runs) await run.close()
@@ -76,6 +81,7 @@ export const redis: Scenario = async (bench) => {
           redis: ledger.redisUrl === undefined ? undefined : server.pid,
         }
         const before = readCpu(sources)
+        const called = await redisCalls(suanpan.url)
         const loaded = await closedLoop({
           url: suanpan.url,
           connections: 64,
@@ -89,6 +95,7 @@ export const redis: Scenario = async (bench) => {
         ledger.http.rates.push(answered / loaded.seconds)
         ledger.http.p50.push(latencyOf(loaded.latency).p50Ms)
         addRound(ledger.http.cpu, cpuPerTx(before, readCpu(sources), answered))
+        if (ledger.redisUrl !== undefined) ledger.http.calls.push(((await redisCalls(suanpan.url)) - called) / answered)
       }
     }
   } finally {
@@ -118,11 +125,18 @@ export const redis: Scenario = async (bench) => {
   })
 }
 
+/** As the server's metrics count them. */
+async function redisCalls(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^suanpan_redis_commands_total (\S+)/m.exec(metrics)?.[1] ?? 0)
+}
+
 function figuresOf(rounds: Rounds, memory: Rounds | undefined): Record<string, Figure> {
   const figures: Record<string, Figure> = { 'durable tx/s': figure('tx/s', rounds.rates) }
   if (memory !== undefined && memory !== rounds)
     figures['to memory'] = figure('ratio', pairedRatio(rounds.rates, memory.rates).rounds)
   if (rounds.p50.length > 0) figures['p50 ms'] = figure('ms', rounds.p50)
+  if (rounds.calls.length > 0) figures['Redis commands'] = figure('commands/tx', rounds.calls)
   for (const [part, micros] of Object.entries(rounds.cpu)) figures[`CPU ${part}`] = figure('us/tx', micros)
   return figures
 }
