@@ -270,6 +270,21 @@ export function mailboxConformance(name: string, make: (bounds: MailboxBounds) =
   )
 
   check(
+    'a packet of another partition goes into a full one, and counts there',
+    async ({ writer, reader, start }) => {
+      const from = reader()
+      from.open(1, start)
+      await append(writer, 1, 'a', 10)
+      assert.equal(await appended(writer, 1, bytes('b'), 1), 'full')
+      const [outcome] = await allAppended(writer, [{ partition: 1, bytes: bytes('p'), commands: 3, packet: true }])
+      assert.notEqual(outcome, 'full')
+      assert.equal(await appended(writer, 1, bytes('c'), 1), 'full')
+      assert.deepEqual((await takeAll(from, 2)).map(textOf), ['a', 'p'])
+    },
+    narrow,
+  )
+
+  check(
     'one call holds frames of many partitions: each its outcome, and behind one that found no room its partition takes no other',
     async ({ writer, reader, start }) => {
       const from = reader()

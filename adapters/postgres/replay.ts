@@ -3,6 +3,7 @@
 import { type RowKind, reservedOf } from '../../core/row.ts'
 import { kindOf } from './stored-rows.ts'
 import { TupleFields } from './tuple-stream.ts'
+import type { Transit } from './verify-across.ts'
 
 export interface Replayed {
   balance: bigint
@@ -53,10 +54,14 @@ export class PartitionReplay {
   /** Changes of the catalog. */
   catalog = 0
   private readonly debitNormal: ReadonlySet<bigint>
+  /** Undefined: what crosses partitions is not looked at. */
+  private readonly transit: Transit | undefined
 
-  constructor(partition: number, debitNormal: ReadonlySet<bigint>) {
+  constructor(partition: number, debitNormal: ReadonlySet<bigint>, transit?: Transit) {
     this.partition = partition
     this.debitNormal = debitNormal
+    this.transit = transit
+    transit?.of(this)
   }
 
   /** Throws Broken. */
@@ -140,6 +145,8 @@ export class PartitionReplay {
       default:
         this.side(pseq, from, -amount, (reserved & reservedOf.from) === 0 ? 0n : -amount)
         this.side(pseq, to, amount, (reserved & reservedOf.to) === 0 ? 0n : -amount)
+        this.transit?.moved(from.key, -amount, idKey)
+        this.transit?.moved(to.key, amount, idKey)
         if ((reserved & reservedOf.from) !== 0) this.reserve(pseq, idKey, from.key, -amount)
         if ((reserved & reservedOf.to) !== 0) this.reserve(pseq, idKey, to.key, -amount)
     }

@@ -11,6 +11,7 @@ import { connect, faulting } from './connect.ts'
 import { addedShards, readPlaces, shardUrls } from './placement.ts'
 import { Broken, type Finding, PartitionReplay } from './replay.ts'
 import { TupleFields, tuplesOf } from './tuple-stream.ts'
+import { Transit } from './verify-across.ts'
 
 export interface VerifyReport {
   readonly ok: boolean
@@ -59,10 +60,11 @@ export async function verifyLedger(given: readonly string[]): Promise<VerifyRepo
   const progress: Progress = { commits: 0, rows: 0, transactions: 0, accounts: 0, openHolds: 0, heads: [] }
   let finding: Finding | undefined
   const shards = await faulting(() => snapshots(given))
+  const transit = new Transit()
   try {
     for (const { shard, rowsFrom, commitsFrom, partitions } of shards) {
       try {
-        await faulting(() => verifyShard(rowsFrom, commitsFrom, partitions, progress))
+        await faulting(() => verifyShard(rowsFrom, commitsFrom, partitions, progress, transit))
       } catch (error) {
         const broken = brokenOf(error)
         if (broken === undefined) throw error
@@ -70,11 +72,23 @@ export async function verifyLedger(given: readonly string[]): Promise<VerifyRepo
         break
       }
     }
+    if (finding === undefined) finding = findingOf(() => transit.check())
   } finally {
     await Promise.allSettled(shards.flatMap(({ rowsFrom, commitsFrom }) => [rowsFrom.end(), commitsFrom.end()]))
   }
   progress.heads.sort((a, b) => a.partition - b.partition)
   return { ok: finding === undefined, finding, partitions: progress.heads.length, ...progress }
+}
+
+function findingOf(check: () => void): Finding | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    const broken = brokenOf(error)
+    if (broken === undefined) throw error
+    return { shard: 0, ...broken.finding }
+  }
 }
 
 const brokenOf = (error: unknown): Broken | undefined => {
@@ -139,9 +153,11 @@ async function verifyShard(
   commitsFrom: pg.Client,
   partitions: readonly number[],
   progress: Progress,
+  transit: Transit,
 ): Promise<void> {
   await checkIds(rowsFrom, partitions)
-  const replays = await replayAll(rowsFrom, commitsFrom, partitions, progress)
+  await transit.shard(rowsFrom, partitions)
+  const replays = await replayAll(rowsFrom, commitsFrom, partitions, progress, transit)
   await checkEnds(rowsFrom, replays, progress)
   await checkDetails(rowsFrom, partitions)
 }
@@ -159,6 +175,7 @@ async function replayAll(
   commitsFrom: pg.Client,
   placed: readonly number[],
   progress: Progress,
+  transit: Transit,
 ): Promise<Map<number, Chained>> {
   const partitions = await rowsFrom.query<{ partition: number; origin: Buffer }>(
     `SELECT p.partition, sha256(convert_to('suanpan ' || l.id || ' ' || p.partition, 'UTF8')) AS origin
@@ -173,7 +190,7 @@ async function replayAll(
   const chained = new Map<number, Chained>(
     partitions.rows.map(({ partition, origin }) => [
       partition,
-      { replay: new PartitionReplay(partition, debitNormal), chain: origin },
+      { replay: new PartitionReplay(partition, debitNormal, transit), chain: origin },
     ]),
   )
   const segments = await rowsFrom.query<{ segment: number }>(

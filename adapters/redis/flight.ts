@@ -8,6 +8,8 @@ export interface Outgoing {
   readonly partition: number
   readonly bytes: Uint8Array
   readonly commands: number
+  /** Of another partition: no bound holds it up. */
+  readonly packet: boolean
   settle(outcome: Appended): void
 }
 
@@ -76,8 +78,8 @@ export function argumentsOf({ streams }: Flight, facts: FlightFacts): (string | 
   args.push(facts.producer, facts.connection, facts.partitionCommandsMax, facts.bytesMax, facts.trimmedBytes)
   for (const { end, deleteTo, first, frames } of streams) {
     args.push(end.partition, deleteTo ?? '', end.trimmedCommands, first, frames.length)
-    for (const { commands, bytes } of frames) {
-      args.push(commands, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    for (const { commands, bytes, packet } of frames) {
+      args.push(packet ? -commands : commands, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     }
   }
   return args

@@ -109,8 +109,9 @@ export class RedisMailbox implements MailboxWriter {
 
   append<F extends NewFrame>(frames: readonly F[], settled: (frame: F, outcome: Appended) => void): void {
     for (const frame of frames) {
-      const { partition, bytes, commands } = frame
-      this.writerOf(partition)?.append({ partition, bytes, commands, settle: (outcome) => settled(frame, outcome) })
+      const { partition, bytes, commands, packet = false } = frame
+      const settle = (outcome: Appended): void => settled(frame, outcome)
+      this.writerOf(partition)?.append({ partition, bytes, commands, packet, settle })
     }
   }
 

@@ -16,7 +16,7 @@ const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(l
 /**
  * KEYS hash, stream of each partition named.
  * ARGV producer, number of its connection, commandsMax (a partition), bytesMax (the group), bytes trimmed (the group), then for each partition: its number, last sequence
- * to trim or '', commands trimmed, sequence of the first frame, count of frames, and for each frame its commands and bytes.
+ * to trim or '', commands trimmed, sequence of the first frame, count of frames, and for each frame its commands (negative: no bound) and bytes.
  * Without frames the "first" must be the next sequence: that only asks whether everything is still there.
  * Reply: {'gone'} another producer's, or not there at all; {'sealed'}; {'late'} sent over a connection that was given up, which may arrive at any
  * time and must not take a number that was given to another frame since; {'gap', partition, last sequence}; or {'ok', why the server
@@ -53,8 +53,9 @@ for i = 2, #KEYS do
     local sequence = first + j - 1
     if sequence > last and refused == '' then
       local n, frame = tonumber(ARGV[at + 3 + 2 * j]), ARGV[at + 4 + 2 * j]
-      if commands > trimmed and commands - trimmed + n > commandsMax then break end
-      if bytes > trimmedBytes and bytes - trimmedBytes + #frame > bytesMax then break end
+      if n < 0 then n = -n
+      elseif commands > trimmed and commands - trimmed + n > commandsMax then break
+      elseif bytes > trimmedBytes and bytes - trimmedBytes + #frame > bytesMax then break end
       local id = redis.pcall('XADD', KEYS[i], string.format('%d-0', sequence), n, frame)
       if type(id) == 'table' then refused = id.err break end
       last, commands, bytes = sequence, commands + n, bytes + #frame
