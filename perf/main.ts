@@ -1,5 +1,6 @@
 // `npm run bench -- SCENARIO [options]`: figures on stdout, what is going on on stderr. A run whose check fails prints no figure and exits with 1.
 import { readFile, writeFile } from 'node:fs/promises'
+import { across } from './across.ts'
 import { openBench, runScenario } from './bench.ts'
 import { compareResults, comparisonText } from './compare.ts'
 import { cost } from './cost-run.ts'
@@ -17,7 +18,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const names = Object.keys(scenarios)
 /** With a shape of result of their own, fixed or for those who work on the engine. */
-const plain = { quick, partitions, lane, cost }
+const plain = { quick, partitions, lane, cost, across }
 
 try {
   await run(commandLine(process.argv.slice(2)))
@@ -39,6 +40,7 @@ async function run(line: CommandLine): Promise<void> {
     case 'partitions':
     case 'lane':
     case 'cost':
+    case 'across':
       return print(JSON.stringify(await plain[name](say), undefined, line.json ? undefined : 2))
     case 'compare':
       return print(await compareFiles(rest, line))
