@@ -14,6 +14,12 @@ import { accountRow, type PostedKind, postedRow, type Row } from './row.ts'
 import type { Facts } from './transaction.ts'
 import { factsOfTransfer, refusalOfTransfer, type Sides } from './transfer.ts'
 
+/** Copies of this draft, or accounts that it opens: what earlier rows changed, and what the next one changes. */
+interface OwnSides extends Sides {
+  readonly from: Account
+  readonly to: Account
+}
+
 export class Draft {
   /** Of the last refusal. */
   facts: Facts | undefined
@@ -32,12 +38,12 @@ export class Draft {
    * Both accounts of a transfer, opened where that may be: a house cell if the ledger's rules allow it, another account on the `to` side
    * (`opensTo`) if the given asset opens by itself.
    */
-  sides(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): Sides | Refusal {
+  sides(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): OwnSides | Refusal {
     if (fromId === transitId || toId === transitId) return 'account_not_found'
     return this.resolved(fromId, toId, assetGiven, opensTo)
   }
 
-  private resolved(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): Sides | Refusal {
+  private resolved(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): OwnSides | Refusal {
     const fromHouse = isHouse(fromId)
     const toHouse = isHouse(toId)
     const given = assetGiven === undefined ? undefined : this.state.catalog.assets.get(assetGiven)
@@ -115,7 +121,7 @@ export class Draft {
 
   private move(
     kind: PostedKind,
-    sides: Sides,
+    sides: OwnSides,
     assetGiven: string | undefined,
     amount: bigint | AmountRefusal,
     link: IdKey | undefined,
@@ -128,12 +134,10 @@ export class Draft {
     const posted = postedRow(kind, this.transfers.length, amount, from, to, link)
     const row = far === undefined ? posted : { ...posted, far }
     this.transfers.push(row)
-    const paying = this.existing(from)
-    paying.balance = row.fromBalance
-    paying.seq = row.fromSeq
-    const paid = this.existing(to)
-    paid.balance = row.toBalance
-    paid.seq = row.toSeq
+    from.balance = row.fromBalance
+    from.seq = row.fromSeq
+    to.balance = row.toBalance
+    to.seq = row.toSeq
     return undefined
   }
 

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { across } from './across.ts'
 import { openBench, runScenario } from './bench.ts'
 import { compareResults, comparisonText } from './compare.ts'
+import { consumer } from './consumer-run.ts'
 import { cost } from './cost-run.ts'
 import { machine } from './environment.ts'
 import { lane } from './lane-run.ts'
@@ -18,7 +19,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const names = Object.keys(scenarios)
 /** With a shape of result of their own, fixed or for those who work on the engine. */
-const plain = { quick, partitions, lane, cost, across }
+const plain = { quick, partitions, lane, cost, across, consumer }
 
 try {
   await run(commandLine(process.argv.slice(2)))
@@ -41,6 +42,7 @@ async function run(line: CommandLine): Promise<void> {
     case 'lane':
     case 'cost':
     case 'across':
+    case 'consumer':
       return print(JSON.stringify(await plain[name](say), undefined, line.json ? undefined : 2))
     case 'compare':
       return print(await compareFiles(rest, line))

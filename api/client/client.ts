@@ -1,6 +1,7 @@
 // The typed client of a Suanpan server. Outcomes are values (see `Outcome`), trouble on the way is thrown (see `errors.ts`) after bounded retries with the
 // same ids, which never post twice. Keeps connections alive: make one client and `close()` it at the end.
 import { type BatchAnswer, type BatchRow, exchange } from './batch.ts'
+import { type CatalogCalls, catalogCalls } from './catalog.ts'
 import type {
   Account,
   AccountChange,
@@ -28,6 +29,7 @@ import { defaultRetry, type RetryPolicy } from './retry.ts'
 import { type Call, createTransport, isRetryable, type Reply } from './transport.ts'
 
 export type { BatchAnswer, BatchRow } from './batch.ts'
+export type { CatalogCalls, PutOutcome } from './catalog.ts'
 export type * from './contract.ts'
 export * from './errors.ts'
 export type { BatchOutcome, Outcome } from './outcome.ts'
@@ -59,8 +61,10 @@ interface Wrong {
   readonly problem: SuanpanProblem
 }
 
-/** `exists`: the code is taken with other properties. */
-export type PutAssetOutcome = Each<'created' | 'alike', { readonly asset: Asset }> | Each<'exists' | 'refused', Wrong>
+/** `exists`: the code is taken with other properties. `pending`: durable, but some shard that cannot be reached does not know it yet. */
+export type PutAssetOutcome =
+  | Each<'created' | 'alike' | 'pending', { readonly asset: Asset }>
+  | Each<'exists' | 'refused', Wrong>
 
 /** `exists`: with another asset, overdraft or normal side. */
 export type OpenAccountOutcome =
@@ -91,7 +95,7 @@ export interface EntriesOptions extends PageOptions {
   readonly order?: 'asc' | 'desc'
 }
 
-export interface Client {
+export interface Client extends CatalogCalls {
   readonly assets: {
     /** Assets are immutable: the same again is `alike`, anything else `exists`. */
     put(code: string, asset: { scale: number; autoOpen?: boolean }, options?: CallOptions): Promise<PutAssetOutcome>
@@ -206,7 +210,8 @@ export function createClient(options: ClientOptions): Client {
       async put(code, { scale, autoOpen = false }, options) {
         const reply = await send('PUT', `/v1/assets/${segment(code)}`, { scale, autoOpen }, options?.signal)
         if (isProblem(reply.body)) return { status: reply.http === 409 ? 'exists' : 'refused', problem: reply.body }
-        return { status: reply.http === 201 ? 'created' : 'alike', asset: found<Asset>(reply) }
+        const status = reply.http === 201 ? 'created' : reply.http === 202 ? 'pending' : 'alike'
+        return { status, asset: found<Asset>(reply) }
       },
       async list(options) {
         return (await get<{ readonly assets: readonly Asset[] }>('/v1/assets', options)).assets
@@ -256,6 +261,11 @@ export function createClient(options: ClientOptions): Client {
           options,
         ),
     },
+    ...catalogCalls({
+      put: (path, body) => send('PUT', path, body, undefined),
+      get: (path) => get(path, undefined),
+      getOrNone: (path) => getOrNone(path, undefined),
+    }),
     batch,
     batchJson: exchangeRows,
     entries(account, { asset, after, limit, order, ...rest } = {}) {

@@ -137,12 +137,71 @@ export type TransactionRequest = Given &
         readonly owner: string
         readonly total: Decimal
         readonly cash?: { readonly account: string; readonly amount: Decimal }
-        readonly points?: { readonly amount: Decimal }
+        readonly points?: { readonly amount: Decimal; readonly program?: string }
         readonly coupon?: { readonly campaign: string }
         readonly credit?: { readonly creditLine: string; readonly amount: Decimal }
         readonly merchant: string
       }
+    | { readonly type: 'settle'; readonly merchant: string; readonly to: string; readonly amount?: Decimal }
   )
+
+/** Money is decimal strings of `asset`, times are RFC 3339. */
+export interface CampaignRequest {
+  readonly asset: string
+  /** Coupons ever issued. */
+  readonly stock: number
+  readonly limitPerCustomer?: number
+  readonly claimFrom?: string
+  readonly claimUntil?: string
+  readonly validFrom?: string
+  readonly validUntil?: string
+  /** Good to the end of the so-manieth day after the claim, instead of `validFrom` and `validUntil`. */
+  readonly validDays?: number
+  readonly minimumSpend?: Decimal
+  readonly discount: { readonly amount: Decimal } | { readonly percent: string; readonly cap?: Decimal }
+  /** `return` if omitted. */
+  readonly returnPolicy?: 'return' | 'burn'
+}
+
+export interface Campaign extends CampaignRequest {
+  readonly code: string
+  readonly version: number
+  readonly pendingPartitions?: readonly number[]
+  /** Where it was read: what became of the coupons. */
+  readonly issued?: string
+  readonly left?: string
+  readonly claimed?: string
+  readonly redeemed?: string
+}
+
+/** So many points are worth so much of the asset. */
+export interface ProgramRequest {
+  readonly asset: string
+  readonly points: Decimal
+  readonly worth: Decimal
+}
+
+export interface Program extends ProgramRequest {
+  readonly code: string
+  readonly version: number
+  readonly pendingPartitions?: readonly number[]
+}
+
+export interface Points {
+  readonly owner: string
+  readonly programs: readonly {
+    readonly program: string
+    readonly available: Decimal
+    readonly lots: readonly {
+      readonly account: string
+      readonly expiresOn: DateText
+      readonly balance: Decimal
+      readonly available: Decimal
+      readonly expired: boolean
+    }[]
+  }[]
+  readonly asOf: string
+}
 
 export type TransactionType = TransactionRequest['type']
 

@@ -276,3 +276,21 @@ test('points: the last day is a day or a month that exists, and the house has no
   refused({ ...earn, owner: 'house' }, 'invalid', 'owner')
   refused({ id: 'r', type: 'points.redeem', owner: 'house', amount: '1' }, 'invalid', 'owner')
 })
+
+test('orders and loans name accounts of their owner, and shares are a whole', () => {
+  const order = rightBodies.order
+  refused({ ...order, cash: { account: 'c2:cash', amount: '1' } }, 'invalid', 'cash.account')
+  refused({ ...order, credit: { creditLine: 'c2:line', amount: '1' } }, 'invalid', 'credit.creditLine')
+  refused({ ...order, owner: 'c'.repeat(81) }, 'invalid', 'owner')
+  const loan = rightBodies.disbursement
+  const funders = (...shares: string[]) => shares.map((share, i) => ({ account: `house:lender:${i}`, share }))
+  for (const shares of [['1'], ['0.3', '0.7'], ['0.25', '0.25', '0.5']])
+    accepted({ ...loan, funders: funders(...shares) })
+  for (const shares of [['0.9'], ['0.3', '0.8']])
+    refused({ ...loan, funders: funders(...shares) }, 'invalid', 'funders')
+  refused({ ...loan, funders: [{ account: 'bank-a:funds', share: '1' }] }, 'invalid', 'funders[0].account')
+  refused({ ...loan, to: 'c2:cash' }, 'invalid', 'to')
+  refused({ ...loan, creditLine: 'c2:line' }, 'invalid', 'creditLine')
+  refused({ ...loan, owner: 'c'.repeat(80), creditLine: undefined, loan: 'L'.repeat(64) }, 'invalid', 'loan')
+  refused({ ...rightBodies.settle, to: 'house:shop' }, 'invalid', 'to')
+})
