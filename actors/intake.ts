@@ -8,6 +8,7 @@ import { Outbox, type Pending } from './outbox.ts'
 import type { Clock, MailboxWriter, Timers } from './ports.ts'
 import type { Position } from './position.ts'
 import { partitionOfCommand } from './route.ts'
+import { Unanswered } from './unanswered.ts'
 
 export interface IntakeOptions {
   readonly partitions: number
@@ -32,8 +33,7 @@ export class Intake {
   private readonly outbox: Outbox
   private readonly clock: Clock
   private readonly timers: Timers
-  /** By ticket, oldest first. */
-  private readonly pending = new Map<number, Pending>()
+  private readonly pending = new Unanswered<Pending>()
   private readonly down: Readonly<Record<Cause, Map<number, string>>> = { shard: new Map(), mailbox: new Map() }
   private tickets: number
   private accepting = false
@@ -83,7 +83,7 @@ export class Intake {
       index: 0,
       sent: false,
     }
-    this.pending.set(ticket, pending)
+    this.pending.add(pending)
     this.outbox.add(pending)
   }
 
@@ -165,7 +165,7 @@ export class Intake {
   private sweep(): void {
     const now = this.clock.elapsed()
     let unsent = false
-    for (const [ticket, { deadline, command, frame, sent }] of this.pending) {
+    for (const { ticket, deadline, command, frame, sent } of this.pending.values()) {
       if (deadline === Number.POSITIVE_INFINITY) continue
       if (deadline > now) break
       const mayBeApplied = sent || frame !== undefined
@@ -192,7 +192,7 @@ export class Intake {
   close(): void {
     this.cancelSweep()
     this.accepting = false
-    for (const [ticket, { command }] of this.pending) {
+    for (const { ticket, command } of this.pending.values()) {
       this.answer(ticket, unknown(command, 'The server stopped before the answer came.'))
     }
   }

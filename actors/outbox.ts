@@ -9,6 +9,7 @@ import { encodeFrame, type Stamped } from '../schemas/frame.ts'
 import type { Outgoing } from './links.ts'
 import type { Appended, FrameName, MailboxWriter, NewFrame, Timers } from './ports.ts'
 import { comparePositions, type Position } from './position.ts'
+import type { Unanswered } from './unanswered.ts'
 
 /** A command that has no answer yet. */
 export interface Pending extends Stamped {
@@ -62,8 +63,7 @@ const noBytes = new Uint8Array(0)
 export class Outbox {
   private readonly mailbox: MailboxWriter
   private readonly timers: Timers
-  /** All unanswered commands by ticket, oldest first. */
-  private readonly unanswered: ReadonlyMap<number, Pending>
+  private readonly unanswered: Unanswered<Pending>
   private readonly refuse: (pending: Pending) => void
   private readonly boxes = new Map<number, Box>()
   /** Those with something gathered. */
@@ -76,7 +76,7 @@ export class Outbox {
   constructor(
     mailbox: MailboxWriter,
     timers: Timers,
-    unanswered: ReadonlyMap<number, Pending>,
+    unanswered: Unanswered<Pending>,
     refuse: (pending: Pending) => void,
   ) {
     this.mailbox = mailbox
