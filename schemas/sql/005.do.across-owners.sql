@@ -42,7 +42,10 @@ alter table suanpan.joint alter column record set storage external;
 create procedure suanpan.advance_links(
   partitions smallint[], peers smallint[], sents bigint[], ackeds bigint[], receiveds bigint[], answereds bigint[],
   firsts bigint[], messages bytea[], joint_partitions smallint[], joint_keys uuid[], joint_records bytea[]
-) language plpgsql as $$
+) language plpgsql
+  -- Few rows by their key, out of tables that are written and emptied all the time and whose statistics lag behind.
+  set enable_seqscan to off set enable_hashjoin to off set enable_mergejoin to off
+as $$
 begin
   delete from suanpan.outbox o
    using unnest(partitions, peers, ackeds) as u(partition, peer, acked)
