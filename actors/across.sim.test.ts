@@ -92,7 +92,10 @@ class Process {
         died
           ? [...this.shard.heads.keys()].map((partition) => [
               partition,
-              { ...this.mailbox.lastTaken(partition), index: Number.MAX_SAFE_INTEGER },
+              {
+                until: { ...this.mailbox.lastTaken(partition), index: Number.MAX_SAFE_INTEGER },
+                known: undefined,
+              },
             ])
           : [],
       ),

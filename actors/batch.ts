@@ -15,6 +15,7 @@ import { channelOf, detailOf } from '../schemas/detail.ts'
 import type { TupleWriter } from '../schemas/journal-row.ts'
 import { Crossing } from './crossing.ts'
 import type { Hosted } from './hosted.ts'
+import { InHand } from './in-hand.ts'
 import { PlainRows } from './plain-rows.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
 import type { Position } from './position.ts'
@@ -59,6 +60,7 @@ export class Batch {
   private readonly random: Random
   private readonly nowMs: number
   private readonly beforeDecide: ((received: Received) => void) | undefined
+  private readonly inHand: InHand
   private readonly parts: { part: Part; commit: PartitionCommit }[] = []
   private readonly details: Detail[] = []
   private readonly catalog: { partition: number; change: CatalogChange }[] = []
@@ -81,6 +83,7 @@ export class Batch {
     nowMs: number
     elapsedMs: number
     beforeDecide?: ((received: Received) => void) | undefined
+    inHand?: InHand | undefined
     /** About so many are to be decided. */
     commands?: number
     /** False: plain commands go the long way as well. What must not make a difference, for the test that it makes none. */
@@ -91,46 +94,42 @@ export class Batch {
     this.random = options.random
     this.nowMs = options.nowMs
     this.beforeDecide = options.beforeDecide
+    this.inHand = options.inHand ?? new InHand()
     this.answers = new AnswerWriter(options.commands ?? 0)
     this.short = options.shortWay === false ? undefined : new ShortWay(this.writer, this.answers, options.nowMs)
     this.crossing = new Crossing(this, options.nowMs, options.elapsedMs)
     this.writer.clear()
   }
 
-  /** Decides the commands of one partition in order; afterwards its position is `after`. Throws CommandFailed. */
-  decideAll(hosted: Hosted, commands: readonly Waiting[], after: Position): void {
-    const part = this.begin(hosted)
-    let index = 0
-    try {
-      for (; index < commands.length; index++) {
-        const received = commands[index]
-        if (received === undefined) continue
-        this.beforeDecide?.(received)
-        this.decideOne(hosted, received)
-      }
-    } catch (error) {
-      throw new CommandFailed(hosted.partition, error, index)
-    }
-    this.commands += commands.length
-    this.end(part, after, undefined)
-  }
-
-  /** As `decideAll` for commands as they were taken; those that are plain go the short way where they can. */
+  /**
+   * Decides the commands of one partition in order; afterwards its position is `after`. Those that are plain go the short way where they can.
+   * Whoever outlives this thread can read which command it was at. Throws CommandFailed.
+   */
   decideTaken(hosted: Hosted, taken: Taken, after: Position): void {
+    const { inHand } = this
+    const { partition } = hosted
     const part = this.begin(hosted)
     const rows = new PlainRows(this.number, hosted.accounts, this.writer)
     hosted.plainRows.push(rows)
     this.plainRows.push(rows)
     let index = 0
     try {
-      for (; index < taken.count; index++) {
-        const waiting = taken.waiting[index]
-        this.beforeDecide?.(waiting ?? taken.plainWaiting(index))
-        if (waiting !== undefined) this.decideOne(hosted, waiting)
-        else if (!this.decidePlain(hosted, taken, index, rows)) this.decideOne(hosted, taken.plainWaiting(index))
+      for (const [run, { first, behind }] of taken.runs.entries()) {
+        const end = taken.runs[run + 1]?.first ?? taken.count
+        const offset = behind.index + 1 - first
+        inHand.frame(partition, behind)
+        for (; index < end; index++) {
+          inHand.command(index + offset)
+          const waiting = taken.waiting[index]
+          this.beforeDecide?.(waiting ?? taken.plainWaiting(index))
+          if (waiting !== undefined) this.decideOne(hosted, waiting)
+          else if (!this.decidePlain(hosted, taken, index, rows)) this.decideOne(hosted, taken.plainWaiting(index))
+        }
       }
     } catch (error) {
-      throw new CommandFailed(hosted.partition, error, index)
+      throw new CommandFailed(partition, error, index)
+    } finally {
+      inHand.clear()
     }
     this.commands += taken.count
     this.end(part, after, undefined)

@@ -8,10 +8,12 @@ import type { Command } from '../core/command.ts'
 import type { Received } from '../core/partition.ts'
 import { capture, credit, debit, hold, refund, release } from '../core/testing/commands.ts'
 import { RetryableFault } from './faults.ts'
+import { InHand, type Named } from './in-hand.ts'
 import type { Intake } from './intake.ts'
-import type { LaneLimits, Suspects } from './lane.ts'
+import type { LaneLimits } from './lane.ts'
 import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
 import { placing } from './route.ts'
+import type { Suspects, Suspicion } from './suspects.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
 import { LaneRun } from './testing/lane-run.ts'
 
@@ -31,6 +33,7 @@ interface Given {
   readonly reader?: MailboxReader
   readonly suspects?: Suspects
   readonly intake?: Pick<Intake, 'answers' | 'hosted'>
+  readonly inHand?: InHand
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -387,7 +390,7 @@ test('suspects end with their generation', async () => {
     return 'kept'
   }
   const until = { generation: 1, high: 9, low: 0, index: Number.MAX_SAFE_INTEGER }
-  const { run } = started({ ledger, mailbox, suspects: new Map([[0, until]]) })
+  const { run } = started({ ledger, mailbox, suspects: new Map([[0, { until, known: undefined }]]) })
   await run.until(() => run.news.includes('hosted 0'))
   await run.ask(points({ id: 'a' }))
   mailbox.endGeneration()
@@ -523,8 +526,13 @@ test('a command whose activation throws is quarantined like one whose decision d
   assert.ok(run.news.includes('quarantined x'))
 })
 
+const allInHand: Suspicion = {
+  until: { generation: 1, high: 2, low: 0, index: Number.MAX_SAFE_INTEGER },
+  known: undefined,
+}
+
 /** A thread that had these in hand dies; the next one hosts with all of them as suspects. Returns a way to start it, again and again. */
-async function afterDeath(ids: readonly string[]) {
+async function afterDeath(ids: readonly string[], suspicion = allInHand) {
   const shard = new SimulatedShard(1)
   const mailbox = new FakeMailbox()
   const dying = new SimulatedLedger(shard)
@@ -549,12 +557,16 @@ async function afterDeath(ids: readonly string[]) {
   first.run.send(...ids.map((id) => points({ id })))
   await first.run.settle()
   runs.length = 0
-  const until = { generation: 1, high: 2, low: 0, index: Number.MAX_SAFE_INTEGER }
-  const next = (given: { beforeDecide?: (received: Received) => void; ledger?: SimulatedLedger }) => {
+  const next = (given: {
+    beforeDecide?: (received: Received) => void
+    ledger?: SimulatedLedger
+    inHand?: InHand
+    suspicion?: Suspicion
+  }) => {
     living++
     const ledger = given.ledger ?? new SimulatedLedger(shard)
     const one = started({ ...given, ledger, mailbox, reader: readerOf(living) })
-    one.run.lane.host([0], new Map([[0, until]]))
+    one.run.lane.host([0], new Map([[0, given.suspicion ?? suspicion]]))
     return one
   }
   return { shard, mailbox, next }
@@ -610,6 +622,92 @@ test('the one command that ends its thread is found in few deaths and given up; 
   assert.deepEqual(idsIn(shard), ['before', ...ids])
   const [bad] = shard.rows.filter(({ id }) => id === poison)
   assert.equal(bad?.row.code, 19)
+})
+
+test('while a command is decided its place stands in memory that outlives the thread, and nothing when it is decided', async () => {
+  const inHand = new InHand()
+  const seen: (readonly [string, Named | undefined])[] = []
+  const { run } = started({
+    inHand,
+    beforeDecide: ({ command }) => seen.push([command.id, inHand.named()]),
+  })
+  // Plain and others, in two frames of one batch.
+  const sent = [run.send(points({ id: 'a' }), points({ id: 'b' })), run.send(hold({ id: 'c' }), points({ id: 'd' }))]
+  await run.until(() => sent.flat().every((ticket) => run.heard.has(ticket)))
+  const named = (high: number, index: number): Named => ({
+    partition: 0,
+    place: { generation: 1, high, low: 0, index },
+  })
+  assert.deepEqual(seen, [
+    ['a', named(1, 1)],
+    ['b', named(1, 2)],
+    ['c', named(2, 1)],
+    ['d', named(2, 2)],
+  ])
+  assert.equal(inHand.named(), undefined)
+})
+
+test('a command whose decision throws is in hand no more', async () => {
+  const inHand = new InHand()
+  const { run } = started({
+    inHand,
+    beforeDecide: ({ command }) => {
+      if (command.id === 'x') throw new Error('boom')
+    },
+  })
+  run.send(points({ id: 'x' }))
+  await run.until(() => run.news.includes('quarantined x'))
+  assert.equal(inHand.named(), undefined)
+})
+
+test('only the command that a dying thread named is tried alone, after a note; those around it go together', async () => {
+  const ids = Array.from({ length: 500 }, (_, i) => `c${i}`)
+  const known = { generation: 1, high: 2, low: 0, index: 301 }
+  const { shard, mailbox, next } = await afterDeath(ids, { until: undefined, known })
+  const ledger = new SimulatedLedger(shard)
+  const notes: (string | undefined)[] = []
+  ledger.fate = async (commit) => {
+    notes.push(...commit.partitions.map(({ attempt }) => attempt))
+    return 'kept'
+  }
+  const { run } = next({ ledger })
+  await run.until(() => mailbox.depth() === 0)
+  assert.deepEqual(notes, [undefined, '1:2-0+301 1 again', undefined, undefined])
+  assert.deepEqual(idsIn(shard), ['before', ...ids])
+})
+
+test('a command that ends its thread in the middle of its decision is given up after two deaths', async () => {
+  const ids = Array.from({ length: 1000 }, (_, i) => `c${i}`)
+  const poison = 'c617'
+  const { shard, mailbox, next } = await afterDeath(ids)
+  const deaths: (Named | undefined)[] = []
+  for (let over = false; !over; ) {
+    const ledger = new SimulatedLedger(shard)
+    const inHand = new InHand()
+    let died = false
+    ledger.fate = () => (died ? new Promise(() => undefined) : Promise.resolve('kept'))
+    const { run } = next({
+      ledger,
+      inHand,
+      suspicion: { until: undefined, known: deaths.at(-1)?.place },
+      beforeDecide: ({ command }) => {
+        if (command.id !== poison) return
+        died = true
+        deaths.push(inHand.named())
+        throw new Error('as if the thread had ended here')
+      },
+    })
+    const takeOver = ledger.takeOver.bind(ledger)
+    ledger.takeOver = (...given) => (died ? new Promise(() => undefined) : takeOver(...given))
+    await run.until(() => died || mailbox.depth() === 0)
+    assert.ok(deaths.length <= 2, `${deaths.length} deaths`)
+    over = mailbox.depth() === 0
+    if (over) assert.ok(run.news.includes(`quarantined ${poison}`))
+    else runs.length = 0
+  }
+  const named: Named = { partition: 0, place: { generation: 1, high: 2, low: 0, index: 618 } }
+  assert.deepEqual(deaths, [named, named], 'beside all others, and alone')
+  assert.deepEqual(idsIn(shard), ['before', ...ids])
 })
 
 test('a command that fails for the first time while another is suspected is tried again', async () => {

@@ -13,6 +13,7 @@ import { Batch, CommandFailed } from './batch.ts'
 import { isFault } from './faults.ts'
 import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
 import { IdFilter, type SeenIds } from './id-filter.ts'
+import type { InHand } from './in-hand.ts'
 import type { Outgoing } from './links.ts'
 import type {
   AnswerSink,
@@ -28,7 +29,7 @@ import type {
 } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
 import { Absent, collectTaken, install, NeedsOf, passivate } from './residency.ts'
-import { attemptFrom, attemptText, type Caution, isOver, nextTry, widen } from './suspects.ts'
+import { attemptText, Cautions, nextTry, type Suspects } from './suspects.ts'
 import { type Taken, takenOf } from './taken.ts'
 import { Turns } from './turns.ts'
 import { messagesIn, type Waiting } from './waiting.ts'
@@ -45,6 +46,8 @@ export interface LanePorts {
   readonly news: LaneNews
   /** Shared by the lanes of a thread; without it the lane is alone in its own. */
   readonly turns?: Turns
+  /** Memory that outlives the thread, shared by its lanes: they decide one at a time. */
+  readonly inHand?: InHand
   /** A point where tests make a command throw, loop or end the thread. */
   readonly beforeDecide?: (received: Received) => void
 }
@@ -90,9 +93,6 @@ export interface LaneLimits {
   readonly residentsMax: number
 }
 
-/** Suspects of a dead thread: commands up to here, by partition, are tried with care. */
-export type Suspects = ReadonlyMap<number, Position>
-
 interface InFlight {
   readonly batch: Batch
   readonly done: Promise<void>
@@ -114,9 +114,7 @@ export class Lane {
   private readonly wake = wakeable()
   private readonly turns: Turns
   private readonly epochs = new Map<number, number>()
-  private readonly cautious = new Map<number, Caution>()
-  /** Partitions whose command, not the world outside, made the last host fail: only their attempts count as a second failure. */
-  private readonly blamed = new Set<number>()
+  private readonly cautions = new Cautions()
   /** Number of the last journal row that is known to be committed. */
   private readonly committedPseq = new Map<number, number>()
   private readonly releasing = new Set<number>()
@@ -144,8 +142,8 @@ export class Lane {
       this.mine.add(partition)
       this.releasing.delete(partition)
       this.committed(partition, seen.get(partition) ?? 0)
-      const until = suspects.get(partition)
-      if (until !== undefined) this.suspect(partition, until)
+      const suspicion = suspects.get(partition)
+      if (suspicion !== undefined) this.cautions.suspect(partition, suspicion)
     }
     this.joining = true
     this.wake.now()
@@ -200,9 +198,9 @@ export class Lane {
     const frames = this.stopping ? [] : this.ports.mailbox.take(this.limits.batchCommandsMax)
     if (frames.length === 0) return await this.rest()
     const work = this.sort(frames)
-    if (work.together.size > 0) await this.together(work.together, frames)
+    if (work.together.size > 0) await this.together(work.together)
     for (const [hosted, after] of work.alone)
-      await this.alone(hosted, hosted.taken.allWaiting(), this.placesOf(hosted, frames), after)
+      await this.alone(hosted, hosted.taken.allWaiting(), hosted.taken.places(), after)
   }
 
   /** Waits for so many commands, the end of the commit in flight, or a call from outside. Whoever stops takes none: those that wait would ring on. */
@@ -228,33 +226,19 @@ export class Lane {
       const here = before ?? hosted.position
       if (comparePositions(after, here) <= 0) continue
       if (before === undefined) hosted.taken.clear()
-      const consumed = isSameFrame(here, after) ? here.index : 0
-      if (reader !== undefined) hosted.taken.add(reader, consumed)
-      for (const message of messages?.slice(consumed) ?? []) hosted.taken.push(message)
+      const behind: Position = { generation, high, low, index: isSameFrame(here, after) ? here.index : 0 }
+      if (reader !== undefined) hosted.taken.add(reader, behind)
+      else hosted.taken.begin(behind)
+      for (const message of messages?.slice(behind.index) ?? []) hosted.taken.push(message)
       const among = hosted.caution === undefined ? together : alone
       among.set(hosted, after)
     }
     return { together, alone }
   }
 
-  /** Where the commands of a partition that `sort` found in these frames stand. Only after trouble: nothing of it is kept on the normal way. */
-  private placesOf(hosted: Hosted, frames: readonly Frame[]): Position[] {
-    const places: Position[] = []
-    for (const frame of frames) {
-      if (frame.partition !== hosted.partition) continue
-      const { generation, high, low } = frame
-      const count = isPacket(frame.bytes) ? messagesIn(frame.bytes).length : (readerOf(frame)?.count ?? 0)
-      for (let index = 1; index <= count; index++) {
-        const place = { generation, high, low, index }
-        if (comparePositions(place, places.at(-1) ?? hosted.position) > 0) places.push(place)
-      }
-    }
-    return places
-  }
-
   // ---- the normal way -----------------------------------------------------------------------------------------------------------
 
-  private async together(parts: ReadonlyMap<Hosted, Position>, frames: readonly Frame[]): Promise<void> {
+  private async together(parts: ReadonlyMap<Hosted, Position>): Promise<void> {
     const number = ++this.batchNumber
     const came = await this.activateOrSuspect(parts, number, ({ taken }) => taken)
     // Deciding is one step: it needs a turn only where another lane has one.
@@ -269,7 +253,7 @@ export class Lane {
         try {
           batch.decideTaken(hosted, hosted.taken, after)
         } catch (error) {
-          this.blame(hosted, error, this.placesOf(hosted, frames))
+          this.blame(hosted, error, hosted.taken)
           throw error
         }
       }
@@ -292,7 +276,7 @@ export class Lane {
       return await this.activate([...parts.keys()], batch, commandsOf)
     } catch (error) {
       if (isFault(error)) throw error
-      for (const [{ partition }, after] of parts) this.suspect(partition, after)
+      for (const [{ partition }, until] of parts) this.cautions.suspect(partition, { until, known: undefined })
       throw new CommandFailed([...parts.keys()].map(({ partition }) => partition).join(', '), error)
     }
   }
@@ -364,7 +348,9 @@ export class Lane {
         this.inFlight = undefined
         this.failure = error
         if (isFault(error) && error.code === 'rows_refused') {
-          for (const { partition, after } of commit.partitions) this.suspect(partition, after)
+          for (const { partition, after } of commit.partitions) {
+            this.cautions.suspect(partition, { until: after, known: undefined })
+          }
         }
         this.wake.now()
       },
@@ -429,7 +415,7 @@ export class Lane {
       } finally {
         endTurn()
       }
-      this.passed(hosted, places[at - 1])
+      hosted.caution = this.cautions.whenPassed(hosted.partition, hosted.position)
     }
     if (comparePositions(hosted.position, end) >= 0) return
     // A generation begins behind them.
@@ -438,14 +424,7 @@ export class Lane {
     const batch = this.newBatch(++this.batchNumber)
     batch.advance(hosted, end, undefined)
     await this.sendAndWait(batch)
-    this.passed(hosted, end)
-  }
-
-  /** Behind the last suspect all commands go together again. */
-  private passed(hosted: Hosted, after: Position | undefined): void {
-    if (hosted.caution === undefined || after === undefined || !isOver(hosted.caution, after)) return
-    hosted.caution = undefined
-    this.cautious.delete(hosted.partition)
+    hosted.caution = this.cautions.whenPassed(hosted.partition, end)
   }
 
   /** Returns how many of the commands are decided and committed. */
@@ -468,13 +447,13 @@ export class Lane {
     const number = ++this.batchNumber
     const tried = waiting.slice(0, count)
     const after = places[count - 1] ?? first
-    const alone = takenOf(tried)
+    const alone = takenOf(tried, places)
     const came = await this.activateOrSuspect(new Map([[hosted, after]]), number, () => alone)
     const batch = this.newBatch(number)
     try {
-      batch.decideAll(hosted, tried, after)
+      batch.decideTaken(hosted, alone, after)
     } catch (error) {
-      this.blame(hosted, error, places)
+      this.blame(hosted, error, alone)
       throw error
     }
     for (const [hosted, keys] of came) batch.touch(hosted, keys)
@@ -504,31 +483,11 @@ export class Lane {
     if (this.failure !== undefined) throw this.failure
   }
 
-  /** One of the commands up to `until` may fail again. */
-  private suspect(partition: number, until: Position): void {
-    this.cautious.set(partition, widen(this.cautious.get(partition), until, undefined))
-    this.blamed.add(partition)
-  }
-
   /** The command that made deciding throw is known: those around it are no suspects. */
-  private blame({ partition }: Hosted, error: unknown, places: readonly Position[]): void {
-    const known = error instanceof CommandFailed && error.index !== undefined ? places[error.index] : undefined
-    this.cautious.set(
-      partition,
-      widen(this.cautious.get(partition), known === undefined ? places.at(-1) : undefined, known),
-    )
-    this.blamed.add(partition)
-  }
-
-  /** What to be careful with when a partition is hosted (again). An attempt counts as failed if a command, not the world outside, ended it. */
-  private cautionFor({ partition, attempt }: Head, isFirst: boolean): Caution | undefined {
-    const blamed = this.blamed.delete(partition)
-    const failed = attempt === undefined || !(blamed || isFirst) ? undefined : attemptFrom(attempt)
-    const before = this.cautious.get(partition)
-    if (failed === undefined) return before
-    const caution = { ...widen(before, undefined, undefined), failed }
-    this.cautious.set(partition, caution)
-    return caution
+  private blame({ partition }: Hosted, error: unknown, taken: Taken): void {
+    const index = error instanceof CommandFailed ? error.index : undefined
+    if (index === undefined) this.cautions.suspect(partition, { until: taken.places().at(-1), known: undefined })
+    else this.cautions.suspect(partition, { until: undefined, known: taken.placeAt(index) })
   }
 
   // ---- segments -----------------------------------------------------------------------------------------------------------------
@@ -579,7 +538,7 @@ export class Lane {
     this.mine.delete(partition)
     this.seen.delete(partition)
     this.epochs.delete(partition)
-    this.cautious.delete(partition)
+    this.cautions.forget(partition)
     this.committedPseq.delete(partition)
   }
 
@@ -653,7 +612,9 @@ export class Lane {
         this.seen.set(head.partition, seen)
         unseen.push(head.partition)
       }
-      const hosted = hostedAt(head, this.rules, seen, this.cautionFor(head, !this.epochs.has(head.partition)))
+      const isFirst = !this.epochs.has(head.partition)
+      const caution = this.cautions.whenHosted(head.partition, head.position, head.attempt, isFirst)
+      const hosted = hostedAt(head, this.rules, seen, caution)
       this.partitions.set(head.partition, hosted)
       this.epochs.set(head.partition, head.epoch)
       this.ports.mailbox.open(head.partition, head.position)
@@ -723,6 +684,7 @@ export class Lane {
       nowMs: this.ports.clock.now(),
       elapsedMs: this.ports.clock.elapsed(),
       beforeDecide: this.ports.beforeDecide,
+      inHand: this.ports.inHand,
     })
   }
 }

@@ -4,6 +4,7 @@ import type { CatalogChange } from '../core/catalog.ts'
 import type { Hold } from '../core/hold.ts'
 import type { IdKey } from '../core/identity.ts'
 import type { Remembered } from '../core/transaction.ts'
+import type { Named } from './in-hand.ts'
 import type { LinkChange, LinkHead, Outgoing } from './links.ts'
 import type { Position } from './position.ts'
 
@@ -257,6 +258,8 @@ export interface Thread {
   onMessage(listener: (message: never) => void): void
   /** Settles when the thread has ended, whatever ended it: with the reason, or undefined after an orderly stop. */
   readonly ended: Promise<string | undefined>
+  /** The command it was deciding when it ended. */
+  inHand(): Named | undefined
   /** Ends it at once, even out of an endless loop. */
   terminate(): void
   /** Share of the time since the last call that its event loop was busy, 0 to 1. */

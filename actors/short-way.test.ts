@@ -57,7 +57,8 @@ class Side {
     const { hosted } = this
     const number = ++this.batches
     hosted.taken.clear()
-    for (const frame of frames) hosted.taken.add(new FrameReader(frame), 0)
+    for (const frame of frames)
+      hosted.taken.add(new FrameReader(frame), { generation: 1, high: number, low: 0, index: 0 })
     const absent = new Absent()
     for (;;) {
       const needs = new NeedsOf()

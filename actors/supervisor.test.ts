@@ -89,14 +89,51 @@ test('what a dead thread hosted is hosted again by its successor, with all it ha
   const [again] = threads.last(0).of('host')
   assert.deepEqual(again?.partitions, [0, 2])
   assert.deepEqual(
-    again?.suspects.map(([partition, { high }]) => [partition, high]),
+    again?.suspects.map(([partition, { until, known }]) => [partition, until?.high, known]),
     [
-      [0, 10],
-      [2, 12],
+      [0, 10, undefined],
+      [2, 12, undefined],
     ],
   )
   host(0)
   assert.equal(supervisor.ready(), true)
+})
+
+test('of a thread that dies in the middle of a decision only the command that it named is suspect', async () => {
+  const { threads, started, settle, host } = await given()
+  await started
+  host(0)
+  const place = { generation: 1, high: 7, low: 0, index: 3 }
+  threads.last(0).named = { partition: 2, place }
+  threads.last(0).end('terminated')
+  await settle()
+  assert.deepEqual(threads.last(0).of('host')[0]?.suspects, [[2, { until: undefined, known: place }]])
+})
+
+test('a command that was named stays known over the deaths that others cause before it is tried', async () => {
+  const { threads, started, settle, host } = await given()
+  await started
+  host(0)
+  const place = { generation: 1, high: 7, low: 0, index: 3 }
+  const dies = async (partition: number | undefined) => {
+    const thread = threads.last(0)
+    thread.named = partition === undefined ? undefined : { partition, place }
+    thread.end('terminated')
+    await settle()
+    return threads
+      .last(0)
+      .of('host')[0]
+      ?.suspects.map(([of, { until, known }]) => [of, until?.high, known?.high])
+  }
+  assert.deepEqual(await dies(2), [[2, undefined, 7]])
+  assert.deepEqual(await dies(0), [
+    [0, undefined, 7],
+    [2, undefined, 7],
+  ])
+  assert.deepEqual(await dies(undefined), [
+    [0, 10, 7],
+    [2, 12, 7],
+  ])
 })
 
 test('a thread that dies before it hosted anything had nothing in hand', async () => {

@@ -6,6 +6,7 @@ import type { Intake } from './intake.ts'
 import type { CommitStats } from './lane.ts'
 import type { Clock, Thread, Threads, Timers } from './ports.ts'
 import type { Position } from './position.ts'
+import type { Suspicion } from './suspects.ts'
 import type { FromWorker, ToWorker } from './worker-protocol.ts'
 
 export interface SupervisorPorts {
@@ -68,8 +69,10 @@ export class Supervisor {
   /** Between two shards: hosted by nobody. What its last thread had in hand if that died. */
   private readonly moving = new Map<
     number,
-    { readonly released: () => void; isReleased: boolean; suspects: Position | undefined }
+    { readonly released: () => void; isReleased: boolean; suspicion: Suspicion | undefined }
   >()
+  /** The last command of a partition that a thread died of. Kept over further deaths: they may come of others before it is tried. */
+  private readonly known = new Map<number, Position>()
   private readonly historyless = new Set<number>()
   private stopping = false
   private allHosted: (() => void)[] = []
@@ -140,7 +143,7 @@ export class Supervisor {
     const slot = this.slotOf(partition)
     const { thread } = slot
     await new Promise<void>((resolve) => {
-      this.moving.set(partition, { released: resolve, isReleased: false, suspects: undefined })
+      this.moving.set(partition, { released: resolve, isReleased: false, suspicion: undefined })
       this.unhosted.add(partition)
       const shard = this.options.shardOf[partition] ?? 0
       if (thread === undefined) return resolve()
@@ -154,14 +157,14 @@ export class Supervisor {
 
   /** Hosts a released partition again, on this shard. */
   rehost(partition: number, shard: number): void {
-    const suspects = this.moving.get(partition)?.suspects
+    const suspicion = this.moving.get(partition)?.suspicion
     this.moving.delete(partition)
     this.options.shardOf[partition] = shard
     const slot = this.slotOf(partition)
     const { thread } = slot
     // Without a thread it comes with all others of the slot.
     if (thread !== undefined)
-      void this.hostOn(slot, thread, shard, [partition], suspects === undefined ? [] : [[partition, suspects]])
+      void this.hostOn(slot, thread, shard, [partition], suspicion === undefined ? [] : [[partition, suspicion]])
   }
 
   private slotOf(partition: number): Slot {
@@ -193,7 +196,7 @@ export class Supervisor {
     await ended
   }
 
-  private async startSlot(slot: Slot, suspects: readonly (readonly [number, Position])[]): Promise<void> {
+  private async startSlot(slot: Slot, suspects: readonly (readonly [number, Suspicion])[]): Promise<void> {
     let wait = restartFirstMs
     for (;;) {
       if (this.stopping) return
@@ -221,7 +224,7 @@ export class Supervisor {
   private async hostSlot(
     slot: Slot,
     thread: Thread,
-    suspects: readonly (readonly [number, Position])[],
+    suspects: readonly (readonly [number, Suspicion])[],
   ): Promise<void> {
     const wanted = slot.partitions.filter(
       (partition) => !this.moving.has(partition) && !this.historyless.has(partition),
@@ -236,7 +239,7 @@ export class Supervisor {
     thread: Thread,
     shard: number,
     partitions: readonly number[],
-    suspects: readonly (readonly [number, Position])[],
+    suspects: readonly (readonly [number, Suspicion])[],
   ): Promise<void> {
     const over = (): boolean => this.stopping || slot.thread !== thread
     while (!this.ports.mayHost(shard) && !over()) await this.pause(restartFirstMs * 5)
@@ -271,16 +274,22 @@ export class Supervisor {
     slot.thread = undefined
     slot.troubled.clear()
     if (this.stopping) return
+    const named = thread.inHand()
+    if (named !== undefined) this.known.set(named.partition, named.place)
+    const suspects: [number, Suspicion][] = []
     for (const partition of slot.partitions) {
-      const moving = this.moving.get(partition)
-      if (moving !== undefined && !moving.isReleased) moving.suspects = this.ports.deliveredTo(partition)
       this.unhosted.add(partition)
+      // A thread that was hosting its very first partitions had nothing in hand.
+      if (!this.everHosted.has(partition)) continue
+      // If it did not name the command it died of, all that was delivered to it is suspect.
+      const until = named === undefined ? this.ports.deliveredTo(partition) : undefined
+      const known = this.known.get(partition)
+      if (until === undefined && known === undefined) continue
+      suspects.push([partition, { until, known }])
+      const moving = this.moving.get(partition)
+      if (moving !== undefined && !moving.isReleased) moving.suspicion = { until, known }
     }
     this.ports.news.threadEnded(slot.number, reason ?? 'it ended without a reason')
-    // Whatever it had in hand is suspect. A thread that was hosting its very first partitions had nothing yet.
-    const suspects = slot.partitions
-      .filter((partition) => this.everHosted.has(partition))
-      .map((partition) => [partition, this.ports.deliveredTo(partition)] as const)
     void this.startSlot(slot, suspects)
   }
 

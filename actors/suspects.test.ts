@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { comparePositions, type Position } from './position.ts'
-import { type Attempt, attemptFrom, attemptText, type Caution, isOver, nextTry } from './suspects.ts'
+import { type Attempt, attemptFrom, attemptText, type Caution, Cautions, isOver, nextTry } from './suspects.ts'
 
 const at = (high: number): Position => ({ generation: 1, high, low: 0, index: 1 })
 const places = (from: number, to: number): readonly [Position, ...Position[]] => [
@@ -87,6 +87,27 @@ test('suspects: whatever few commands always fail, those and no others are given
       },
     ),
   )
+})
+
+test('suspects: an attempt counts as failed if a command ended it, or the host before, and not if the database did', () => {
+  const noted = note(5, 5, false)
+  const none = { until: undefined, known: undefined }
+  const cautions = new Cautions()
+  assert.equal(cautions.whenHosted(0, at(0), attemptText(noted), false), undefined)
+  assert.deepEqual(cautions.whenHosted(0, at(0), attemptText(noted), true), { ...none, failed: noted })
+  const blamed = new Cautions()
+  blamed.suspect(0, { until: undefined, known: at(3) })
+  const careful = { until: undefined, known: at(3), failed: noted }
+  assert.deepEqual(blamed.whenHosted(0, at(0), attemptText(noted), false), careful)
+  assert.deepEqual(blamed.whenHosted(0, at(0), attemptText(note(4, 1, true)), false), careful, 'blamed once')
+})
+
+test('suspects: of what a dead thread is suspected to have died of, nothing is left that is committed', () => {
+  const cautions = new Cautions()
+  cautions.suspect(0, { until: undefined, known: at(3) })
+  assert.deepEqual(cautions.whenHosted(0, at(2), undefined, true), careful({ known: at(3) }))
+  assert.equal(cautions.whenHosted(0, at(3), undefined, true), undefined)
+  assert.equal(cautions.whenHosted(0, at(2), undefined, true), undefined)
 })
 
 test('suspects: an attempt is read back as it was noted, and another text is none', () => {

@@ -13,11 +13,18 @@ export interface Attempt {
   readonly again: boolean
 }
 
-export interface Caution {
+/** What may be at fault in a partition. */
+export interface Suspicion {
   /** Commands up to here may have ended the former host. */
   readonly until: Position | undefined
   /** Here a command is known to have failed. */
   readonly known: Position | undefined
+}
+
+/** By partition. */
+export type Suspects = ReadonlyMap<number, Suspicion>
+
+export interface Caution extends Suspicion {
   /** Noted, and it failed. */
   readonly failed: Attempt | undefined
 }
@@ -72,10 +79,55 @@ export const isOver = ({ until, known, failed }: Caution, place: Position): bool
   [until, known, failed?.until].every((end) => end === undefined || comparePositions(end, place) <= 0)
 
 /** The later of both ends; what failed before is still known. */
-export function widen(caution: Caution | undefined, until: Position | undefined, known: Position | undefined): Caution {
+function widen(caution: Caution | undefined, { until, known }: Suspicion): Caution {
   const before = caution?.until
   const later = before === undefined || (until !== undefined && comparePositions(before, until) < 0) ? until : before
   return { until: later, known: known ?? caution?.known, failed: caution?.failed }
+}
+
+/** What a lane is careful with, by partition. */
+export class Cautions {
+  private readonly cautious = new Map<number, Caution>()
+  /** Partitions whose command, not the world outside, made the last host fail: only their attempts count as a second failure. */
+  private readonly blamed = new Set<number>()
+
+  /** A command may fail again, or is known to have failed. */
+  suspect(partition: number, suspicion: Suspicion): void {
+    this.cautious.set(partition, widen(this.cautious.get(partition), suspicion))
+    this.blamed.add(partition)
+  }
+
+  /**
+   * What to be careful with when a partition is hosted from `position` on. The attempt that the ledger noted counts as failed if a command, not
+   * the world outside, ended it; `isFirst`: this lane did not host it before, so whoever did has died.
+   */
+  whenHosted(
+    partition: number,
+    position: Position,
+    attempt: string | undefined,
+    isFirst: boolean,
+  ): Caution | undefined {
+    const blamed = this.blamed.delete(partition)
+    const failed = attempt === undefined || !(blamed || isFirst) ? undefined : attemptFrom(attempt)
+    const before = this.cautious.get(partition)
+    const caution = failed === undefined ? before : { until: before?.until, known: before?.known, failed }
+    if (caution === undefined) return undefined
+    this.cautious.set(partition, caution)
+    return this.whenPassed(partition, position)
+  }
+
+  /** What is left of it when all up to `position` is committed: behind the last suspect all commands go together again. */
+  whenPassed(partition: number, position: Position): Caution | undefined {
+    const caution = this.cautious.get(partition)
+    if (caution === undefined || !isOver(caution, position)) return caution
+    this.forget(partition)
+    return undefined
+  }
+
+  forget(partition: number): void {
+    this.cautious.delete(partition)
+    this.blamed.delete(partition)
+  }
 }
 
 /** As the ledger stores it: `1:17-0+3 12`, `1:17-0+1 1 again`. */

@@ -5,6 +5,7 @@ import { isHouseBytes } from '../core/account-store.ts'
 import { idKeyOfWords, idWords } from '../core/id-words.ts'
 import type { IdKey } from '../core/identity.ts'
 import type { FrameReader } from '../schemas/frame.ts'
+import type { Position } from './position.ts'
 import { type Waiting, waitingOf } from './waiting.ts'
 
 const firstRoom = 1024
@@ -12,8 +13,17 @@ const colon = 58
 /** Of a side that is not looked up yet. */
 export const unknownSlot = -1
 
+/** Commands of one frame, one after the other. */
+interface Run {
+  /** The first of them in `Taken`. */
+  readonly first: number
+  /** Before the first of them. */
+  readonly behind: Position
+}
+
 export class Taken {
   count = 0
+  readonly runs: Run[] = []
   /** Undefined: plain, and still to be decided as such. */
   readonly waiting: (Waiting | undefined)[] = []
   /** Four words of the id's key a command. */
@@ -28,13 +38,20 @@ export class Taken {
     this.count = 0
     this.waiting.length = 0
     this.readers.length = 0
+    this.runs.length = 0
   }
 
-  /** Adds the commands of a frame behind the first `consumed`. */
-  add(reader: FrameReader, consumed: number): void {
+  /** What is added next stands behind this place, in its frame. */
+  begin(behind: Position): void {
+    this.runs.push({ first: this.count, behind })
+  }
+
+  /** Adds the commands of a frame that stand behind this place. */
+  add(reader: FrameReader, behind: Position): void {
+    this.begin(behind)
     const frame = this.readers.length
     this.readers.push(reader)
-    for (let skip = 0; skip < consumed; skip++) reader.next()
+    for (let skip = 0; skip < behind.index; skip++) reader.next()
     while (reader.next()) {
       if (this.count === this.frames.length) this.grow()
       const i = this.count++
@@ -89,7 +106,24 @@ export class Taken {
     return Array.from({ length: this.count }, (_, i) => this.waiting[i] ?? this.plainWaiting(i))
   }
 
-  /** A command that is none of a frame. */
+  /** Where a command stands. */
+  placeAt(i: number): Position {
+    const run = this.runs.findLast(({ first }) => first <= i)
+    if (run === undefined) throw new RangeError(`no command ${i}`)
+    return { ...run.behind, index: run.behind.index + 1 + i - run.first }
+  }
+
+  /** Where each stands. Only after trouble. */
+  places(): Position[] {
+    return this.runs.flatMap(({ first, behind }, run) =>
+      Array.from({ length: (this.runs[run + 1]?.first ?? this.count) - first }, (_, i) => ({
+        ...behind,
+        index: behind.index + 1 + i,
+      })),
+    )
+  }
+
+  /** A command that is no record of a frame; after `begin`. */
   push(waiting: Waiting): void {
     if (this.count === this.frames.length) this.grow()
     this.waiting[this.count++] = waiting
@@ -104,9 +138,14 @@ export class Taken {
 }
 
 /** Commands that are objects already, none of which goes the short way. */
-export function takenOf(waiting: readonly Waiting[]): Taken {
+export function takenOf(waiting: readonly Waiting[], places: readonly Position[]): Taken {
   const taken = new Taken()
-  for (const one of waiting) taken.push(one)
+  for (const [i, one] of waiting.entries()) {
+    const place = places[i]
+    if (place === undefined) throw new RangeError(`command ${i} has no place`)
+    taken.begin({ ...place, index: place.index - 1 })
+    taken.push(one)
+  }
   return taken
 }
 

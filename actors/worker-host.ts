@@ -1,5 +1,6 @@
 // What runs in a worker thread: one lane per shard, and the talk with the supervisor. No adapter is named here; the thread's entry brings them.
 import type { Received, Rules } from '../core/partition.ts'
+import type { InHand } from './in-hand.ts'
 import { Lane, type LaneLimits } from './lane.ts'
 import type { Clock, Ledger, MailboxReader, Random, Timers } from './ports.ts'
 import { Turns } from './turns.ts'
@@ -15,6 +16,7 @@ export interface WorkerHostPorts {
   addShard(shard: number, address: string): void
   mailbox(shard: number): MailboxReader
   send(message: FromWorker): void
+  readonly inHand: InHand
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -84,7 +86,7 @@ export class WorkerHost {
   }
 
   private newLane(shard: number, ledger: Ledger): Lane {
-    const { clock, timers, random, send, beforeDecide } = this.ports
+    const { clock, timers, random, send, inHand, beforeDecide } = this.ports
     return new Lane(
       {
         clock,
@@ -93,6 +95,7 @@ export class WorkerHost {
         ledger,
         mailbox: this.ports.mailbox(shard),
         turns: this.turns,
+        inHand,
         answers: {
           answers: (tickets, https, replayed, bodies) => send({ kind: 'answers', tickets, https, replayed, bodies }),
         },

@@ -2,14 +2,15 @@
 import type { CommitStats } from './lane.ts'
 import type { Outgoing } from './links.ts'
 import type { Position } from './position.ts'
+import type { Suspicion } from './suspects.ts'
 
 export type ToWorker =
   | {
       readonly kind: 'host'
       readonly shard: number
       readonly partitions: readonly number[]
-      /** Commands up to here may have ended the former host. */
-      readonly suspects: readonly (readonly [number, Position])[]
+      /** What may have ended former hosts, by partition. */
+      readonly suspects: readonly (readonly [number, Suspicion])[]
       /** Number of the last row that a former host is known to have committed, by partition. */
       readonly seen: readonly (readonly [number, number])[]
     }

@@ -1,4 +1,5 @@
 // Threads without threads: a test sees what each was told, speaks for it, and ends it.
+import type { Named } from '../in-hand.ts'
 import type { Thread, Threads } from '../ports.ts'
 import type { FromWorker, ToWorker } from '../worker-protocol.ts'
 
@@ -8,6 +9,8 @@ export class FakeThread implements Thread {
   readonly told: ToWorker[] = []
   readonly ended: Promise<string | undefined>
   terminated = false
+  /** What it was deciding when it ended. */
+  named: Named | undefined
   /** Settles `ended`, as the thread's own end would. */
   end: (reason: string | undefined) => void = () => undefined
   private listener: (message: never) => void = () => undefined
@@ -35,6 +38,10 @@ export class FakeThread implements Thread {
   terminate(): void {
     this.terminated = true
     this.end('terminated')
+  }
+
+  inHand(): Named | undefined {
+    return this.named
   }
 
   utilization(): number {

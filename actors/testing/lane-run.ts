@@ -6,11 +6,13 @@ import type { Command } from '../../core/command.ts'
 import { routingKeyOf } from '../../core/owner.ts'
 import type { Received, Rules } from '../../core/partition.ts'
 import { encodeFrame } from '../../schemas/frame.ts'
+import type { InHand } from '../in-hand.ts'
 import type { Intake } from '../intake.ts'
-import { Lane, type LaneLimits, type Suspects } from '../lane.ts'
+import { Lane, type LaneLimits } from '../lane.ts'
 import type { Outgoing } from '../links.ts'
 import type { Ledger, MailboxReader, Timers } from '../ports.ts'
 import { partitionOf } from '../route.ts'
+import type { Suspects } from '../suspects.ts'
 import { FakeMailbox } from './fake-mailbox.ts'
 
 export interface LaneRunOptions {
@@ -27,6 +29,7 @@ export interface LaneRunOptions {
   readonly time?: VirtualTime
   /** Default: whatever is waited for is over at once. */
   readonly timers?: Timers
+  readonly inHand?: InHand
   readonly beforeDecide?: (received: Received) => void
 }
 
@@ -91,6 +94,7 @@ export class LaneRun {
           quarantined: (_partition, _position, id) => this.news.push(`quarantined ${id}`),
           log: () => undefined,
         },
+        ...(options.inHand === undefined ? {} : { inHand: options.inHand }),
         ...(options.beforeDecide === undefined ? {} : { beforeDecide: options.beforeDecide }),
       },
       options.limits ?? { batchCommandsMax: 1000, residentsMax: 1000 },

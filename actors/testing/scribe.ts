@@ -13,6 +13,7 @@ import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
 import type { Claim, Head, LaneCommit, Ledger } from '../ports.ts'
 import type { Position } from '../position.ts'
 import { partitionOfCommand, placing } from '../route.ts'
+import { takenOf } from '../taken.ts'
 
 /** All that it ever decided stays in memory: it hosts from the first commit of a ledger on, or decides only what needs nothing of the past. */
 export class Scribe {
@@ -75,7 +76,11 @@ export class Scribe {
         const refKey = ref === undefined ? undefined : idKeyOf(owner, ref)
         return { command, idKey: idKeyOf(owner, command.id), refKey, stampedAt: this.now, ticket: 0 }
       })
-      batch.decideAll(this.at(partition), received, { ...after, index: list.length })
+      const taken = takenOf(
+        received,
+        received.map((_, i) => ({ ...after, index: i + 1 })),
+      )
+      batch.decideTaken(this.at(partition), taken, { ...after, index: list.length })
     }
     return batch.commitOf(this.at(0).segment)
   }

@@ -2,6 +2,7 @@
 // do not go through `pool.run` (its shared queue would reorder the keys); they travel over ports.
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import { InHand, inHandBytes } from '../../actors/in-hand.ts'
 import type { Thread, Threads } from '../../actors/ports.ts'
 import type { ReaderSettings, WorkerSettings, WorkerStart } from './worker.ts'
 
@@ -42,7 +43,8 @@ export class PiscinaThreads implements Threads {
     const control = new MessageChannel()
     const frames = new MessageChannel()
     const settings = { ...this.settings(), mailbox: this.mailbox.connect(frames.port1) }
-    const start: WorkerStart = { control: control.port2, mailbox: frames.port2, settings }
+    const inHand = new SharedArrayBuffer(inHandBytes)
+    const start: WorkerStart = { control: control.port2, mailbox: frames.port2, settings, inHand }
     const abort = new AbortController()
     const task = pool.run(start, { transferList: [control.port2, frames.port2], signal: abort.signal })
     const ended = task.then(
@@ -60,6 +62,7 @@ export class PiscinaThreads implements Threads {
     return {
       id,
       ended,
+      inHand: () => new InHand(inHand).named(),
       post: (message) => control.port1.postMessage(message),
       onMessage: (listener) =>
         control.port1.on('message', (messages: readonly unknown[]) => {

@@ -1,5 +1,6 @@
 // The entry of a worker thread, a composition root: brings the adapters to a WorkerHost and runs it as one long piscina task.
 import { type MessagePort, threadId } from 'node:worker_threads'
+import { InHand } from '../../actors/in-hand.ts'
 import { placing } from '../../actors/route.ts'
 import { WorkerHost } from '../../actors/worker-host.ts'
 import type { FromWorker, ToWorker } from '../../actors/worker-protocol.ts'
@@ -37,9 +38,10 @@ export interface WorkerStart {
   readonly control: MessagePort
   readonly mailbox: MessagePort
   readonly settings: WorkerSettings
+  readonly inHand: SharedArrayBuffer
 }
 
-export default async function run({ control, mailbox, settings }: WorkerStart): Promise<void> {
+export default async function run({ control, mailbox, settings, inHand }: WorkerStart): Promise<void> {
   const assets = new Map(settings.assets.map((asset) => [asset.code, asset]))
   const rules = {
     assets,
@@ -69,6 +71,7 @@ export default async function run({ control, mailbox, settings }: WorkerStart): 
       },
       mailbox: () => mailboxPort.reader(),
       send,
+      inHand: new InHand(inHand),
       ...(beforeDecide === undefined ? {} : { beforeDecide }),
     },
     {

@@ -1,5 +1,6 @@
 // Worker threads of a simulated process: each runs the production host over simulated ports, and can be ended or frozen between any two of its
 // steps.
+import { InHand, type Named } from '../../actors/in-hand.ts'
 import type { Thread, Threads } from '../../actors/ports.ts'
 import type { Party } from './party.ts'
 import type { Simulation } from './simulation.ts'
@@ -10,6 +11,7 @@ export interface ThreadStart {
   readonly slot: number
   readonly party: Party
   readonly control: WireEnd
+  readonly inHand: InHand
 }
 
 /** The entry of a thread; its promise is its orderly end. */
@@ -48,10 +50,14 @@ export class SimulatedThreads implements Threads {
     const ended = new Promise<string | undefined>((resolve) => {
       end = resolve
     })
+    const inHand = new InHand()
+    let named: Named | undefined
     let over = false
     const finish = (reason: string | undefined): void => {
       if (over) return
       over = true
+      // What is thrown to leave the code of a dead thread runs on through it and would clear this.
+      named = inHand.named()
       this.running.delete(thread)
       simulation.trace.note(party.name, `ends: ${reason ?? 'stopped'}`)
       // The main thread hears of it a little later.
@@ -73,7 +79,7 @@ export class SimulatedThreads implements Threads {
     simulation.trace.note(party.name, `starts in slot ${slot}`)
     party.onError = (error) => thread.kill(`it threw: ${error instanceof Error ? error.message : String(error)}`)
     party.timers.soon(() => {
-      this.entry({ slot, party, control: far }).then(
+      this.entry({ slot, party, control: far, inHand }).then(
         () => thread.kill(''),
         (error: unknown) => thread.kill(error instanceof Error ? error.message : String(error)),
       )
@@ -81,6 +87,7 @@ export class SimulatedThreads implements Threads {
     return {
       id,
       ended: ended.then((reason) => (reason === '' ? undefined : reason)),
+      inHand: () => named,
       post: (message) => near.postMessage(message),
       onMessage: (listener) => near.on('message', listener),
       terminate: () => thread.kill('terminated'),

@@ -232,7 +232,7 @@ export class SimulatedProcess {
 
   // ---- a worker thread: what `adapters/piscina/worker.ts` does ------------------------------------------------------------------
 
-  private async enter({ party, control }: ThreadStart): Promise<void> {
+  private async enter({ party, control, inHand }: ThreadStart): Promise<void> {
     const { simulation, options, taps, databases } = this
     const [near, far] = wire(simulation, this.party, party)
     party.onDeath(() => this.party.timers.soon(() => near.close()))
@@ -263,6 +263,7 @@ export class SimulatedProcess {
           return taps.reader?.(reader) ?? reader
         },
         send: taps.send?.(send) ?? send,
+        inHand,
         beforeDecide: (received) => taps.beforeDecide?.(received, party),
       },
       options.limits,
