@@ -6,7 +6,7 @@ import type { Intake } from './intake.ts'
 import type { CommitStats } from './lane.ts'
 import type { Clock, Thread, Threads, Timers } from './ports.ts'
 import type { Position } from './position.ts'
-import type { Suspicion } from './suspects.ts'
+import type { Suspects, Suspicion } from './suspects.ts'
 import type { FromWorker, ToWorker } from './worker-protocol.ts'
 
 export interface SupervisorPorts {
@@ -93,7 +93,7 @@ export class Supervisor {
 
   /** Starts every slot; resolves when each has its thread. Hosting goes on behind: see `whenHosted`. */
   async start(): Promise<void> {
-    await Promise.all(this.slots.map((slot) => this.startSlot(slot, [])))
+    await Promise.all(this.slots.map((slot) => this.startSlot(slot, new Map())))
     this.ping()
   }
 
@@ -164,7 +164,7 @@ export class Supervisor {
     const { thread } = slot
     // Without a thread it comes with all others of the slot.
     if (thread !== undefined)
-      void this.hostOn(slot, thread, shard, [partition], suspicion === undefined ? [] : [[partition, suspicion]])
+      void this.hostOn(slot, thread, shard, [partition], new Map(suspicion && [[partition, suspicion]]))
   }
 
   private slotOf(partition: number): Slot {
@@ -196,7 +196,7 @@ export class Supervisor {
     await ended
   }
 
-  private async startSlot(slot: Slot, suspects: readonly (readonly [number, Suspicion])[]): Promise<void> {
+  private async startSlot(slot: Slot, suspects: Suspects): Promise<void> {
     let wait = restartFirstMs
     for (;;) {
       if (this.stopping) return
@@ -221,11 +221,7 @@ export class Supervisor {
   }
 
   /** Shard by shard, but none waits for another: one whose lock is lost would hold up all. */
-  private async hostSlot(
-    slot: Slot,
-    thread: Thread,
-    suspects: readonly (readonly [number, Suspicion])[],
-  ): Promise<void> {
+  private async hostSlot(slot: Slot, thread: Thread, suspects: Suspects): Promise<void> {
     const wanted = slot.partitions.filter(
       (partition) => !this.moving.has(partition) && !this.historyless.has(partition),
     )
@@ -239,7 +235,7 @@ export class Supervisor {
     thread: Thread,
     shard: number,
     partitions: readonly number[],
-    suspects: readonly (readonly [number, Suspicion])[],
+    suspects: Suspects,
   ): Promise<void> {
     const over = (): boolean => this.stopping || slot.thread !== thread
     while (!this.ports.mayHost(shard) && !over()) await this.pause(restartFirstMs * 5)
@@ -248,7 +244,7 @@ export class Supervisor {
       kind: 'host',
       shard,
       partitions,
-      suspects: suspects.filter(([partition]) => partitions.includes(partition)),
+      suspects: [...suspects].filter(([partition]) => partitions.includes(partition)),
       seen: partitions.flatMap((partition) => {
         const pseq = this.committedPseq.get(partition)
         return pseq === undefined ? [] : [[partition, pseq] as const]
@@ -276,7 +272,7 @@ export class Supervisor {
     if (this.stopping) return
     const named = thread.inHand()
     if (named !== undefined) this.known.set(named.partition, named.place)
-    const suspects: [number, Suspicion][] = []
+    const suspects = new Map<number, Suspicion>()
     for (const partition of slot.partitions) {
       this.unhosted.add(partition)
       // A thread that was hosting its very first partitions had nothing in hand.
@@ -285,7 +281,7 @@ export class Supervisor {
       const until = named === undefined ? this.ports.deliveredTo(partition) : undefined
       const known = this.known.get(partition)
       if (until === undefined && known === undefined) continue
-      suspects.push([partition, { until, known }])
+      suspects.set(partition, { until, known })
       const moving = this.moving.get(partition)
       if (moving !== undefined && !moving.isReleased) moving.suspicion = { until, known }
     }
