@@ -13,13 +13,13 @@ type TestEvent = { readonly type: string; readonly data: Readonly<Record<string,
 
 const folders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf', 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
-const testsAtLeast = { all: 1000, unit: 900 }
+const testsAtLeast = { all: 1550, unit: 1300 }
 const slowestShown = 10
 
 const phases = [
   { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 120_000 },
-  // They start databases and measure recovery times: two at once would measure each other.
-  { name: 'int', concurrency: 1, timeoutMs: 300_000 },
+  // They wait for databases, watchdogs and restarts most of the time; none of them asserts a time.
+  { name: 'int', concurrency: 2, timeoutMs: 300_000 },
 ] as const
 
 const { values, positionals } = parseArgs({ options: { unit: { type: 'boolean' } }, allowPositionals: true })

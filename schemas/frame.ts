@@ -7,7 +7,7 @@
 // perhaps a channel) is all in its record, so that the worker reads it without making an object or a text of it; the record of any other command
 // is one zero byte, and its fields follow in the JSON text, flat and positional. There absent fields are null; n is 0 where no common field is
 // present, else their count. JSON inside, because reading many short strings is native work for JSON.parse and a loop in JavaScript for
-// MessagePack: 0.9 against 1.6 us a command for both ways (docs/decisions/005-frames.md). A plain record takes 0.1 us (008-plain-path.md).
+// MessagePack: 0.9 against 1.6 us a command for both ways (docs/decisions/005-frames.md). A plain record takes 0.1 us (docs/decisions/008-short-way.md).
 import { Decoder, Encoder } from '@msgpack/msgpack'
 import type { CatalogKind } from '../core/catalog.ts'
 import type { Command, Credit, Debit, MoveStock, PlaceOrder, Posting, Transfer } from '../core/command.ts'
