@@ -103,6 +103,7 @@ class Process {
         batchCommandsMax: 1 + Math.floor(this.chance() * 8),
         overlapCommandsMin: Math.floor(this.chance() * 6),
         residentsMax: 1 + Math.floor(this.chance() * 20),
+        loopback: this.chance() < 0.5,
       },
       reader: whileAlive(this.mailbox, () => thread.alive),
       intake: {

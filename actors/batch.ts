@@ -116,10 +116,11 @@ export class Batch {
     try {
       for (const [run, { first, behind }] of taken.runs.entries()) {
         const end = taken.runs[run + 1]?.first ?? taken.count
-        const offset = behind.index + 1 - first
-        inHand.frame(partition, behind)
+        const offset = (behind?.index ?? 0) + 1 - first
+        if (behind === undefined) inHand.clear()
+        else inHand.frame(partition, behind)
         for (; index < end; index++) {
-          inHand.command(index + offset)
+          if (behind !== undefined) inHand.command(index + offset)
           const waiting = taken.waiting[index]
           this.beforeDecide?.(waiting ?? taken.plainWaiting(index))
           if (waiting !== undefined) this.decideOne(hosted, waiting)

@@ -9,7 +9,7 @@ import type { Decided } from '../core/transaction.ts'
 import { detailOf, partyDetailOf } from '../schemas/detail.ts'
 import { jointRecord } from '../schemas/joint-record.ts'
 import type { Hosted } from './hosted.ts'
-import type { LinkChange, Outgoing } from './links.ts'
+import type { Leaving, LinkChange } from './links.ts'
 import type { JointChange } from './ports.ts'
 import type { Arrived, Waiting } from './waiting.ts'
 
@@ -31,7 +31,7 @@ export class Crossing {
   /** What the commit moves of each partition's links. */
   readonly linkChanges = new Map<Hosted, readonly LinkChange[]>()
   /** Packets that leave when the commit stands. */
-  readonly leaving: Outgoing[] = []
+  readonly leaving: Leaving[] = []
   private readonly joints = new Map<Hosted, Set<IdKey>>()
   private readonly pen: Pen
   private readonly nowMs: number

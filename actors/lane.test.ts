@@ -6,11 +6,12 @@ import { SimulatedShard } from '../adapters/simulated/shard.ts'
 import { calendarOf } from '../core/business-date.ts'
 import type { Command } from '../core/command.ts'
 import type { Received } from '../core/partition.ts'
-import { capture, credit, debit, hold, refund, release } from '../core/testing/commands.ts'
+import { capture, credit, debit, hold, refund, release, transfer } from '../core/testing/commands.ts'
 import { RetryableFault } from './faults.ts'
 import { InHand, type Named } from './in-hand.ts'
 import type { Intake } from './intake.ts'
 import type { LaneLimits } from './lane.ts'
+import type { Outgoing } from './links.ts'
 import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
 import { placing } from './route.ts'
 import type { Suspects, Suspicion } from './suspects.ts'
@@ -32,7 +33,7 @@ interface Given {
   readonly limits?: LaneLimits
   readonly reader?: MailboxReader
   readonly suspects?: Suspects
-  readonly intake?: Pick<Intake, 'answers' | 'hosted'>
+  readonly intake?: Pick<Intake, 'answers' | 'hosted'> & Partial<Pick<Intake, 'deliver'>>
   readonly inHand?: InHand
   readonly beforeDecide?: (received: Received) => void
 }
@@ -67,6 +68,17 @@ function gated(ledger: SimulatedLedger) {
 const unavailable = (): RetryableFault => new RetryableFault('unavailable', 'the connection ended')
 const idsIn = (shard: SimulatedShard): string[] => shard.rows.filter(({ row }) => row.leg === 0).map(({ id }) => id)
 
+/** `from` and `to` live in two partitions of one lane. */
+async function neighbours(given: Given = {}) {
+  const { run, ledger, shard } = started({ ...given, shard: new SimulatedShard(2) })
+  const from = 'c:points'
+  const place = placing(2)
+  const owner = ['d', 'e', 'f', 'g'].find((name) => place(name) !== place('c')) ?? ''
+  const to = `${owner}:points`
+  await run.ask(points({ id: 'a' }), points({ id: 'b', account: to }))
+  return { run, ledger, shard, across: transfer({ id: 't', from, to, amount: '4' }) }
+}
+
 // ---- the gate -------------------------------------------------------------------------------------------------------------------
 
 test('nothing is heard of a batch before its commit stands: no answer, no trim, no news', async () => {
@@ -95,6 +107,52 @@ test('a refusal and a repeat wait for the commit too', async () => {
   assert.equal(run.heard.size, 1)
   gate.next()
   await run.until(() => run.heard.size === 3)
+})
+
+test('a packet to a partition of the same lane is heard in its next batch and never sees a mailbox, but waits for its commit', async () => {
+  const outside: Outgoing[] = []
+  const intake = {
+    answers: () => undefined,
+    hosted: () => undefined,
+    deliver: (packets: readonly Outgoing[]) => outside.push(...packets),
+  }
+  const { run, ledger, shard, across } = await neighbours({ intake })
+  const gate = gated(ledger)
+  const [ticket = 0] = run.send(across)
+  const rows = (): number => shard.rows.filter(({ id }) => id === 't').length
+  // Reserved, posted by the other, posted; the first two open `house:transit` on their side.
+  for (const [before, after] of [
+    [0, 2],
+    [2, 4],
+    [4, 5],
+  ]) {
+    await run.until(() => gate.waiting.length === 1)
+    await run.settle()
+    assert.equal(gate.waiting.length, 1, 'decided before what it follows from was committed')
+    assert.equal(rows(), before)
+    assert.equal(run.heard.has(ticket), false)
+    gate.next()
+    await run.until(() => rows() === after)
+  }
+  await run.until(() => run.heard.has(ticket))
+  assert.equal(run.heard.get(ticket)?.http, 201)
+  assert.deepEqual(outside, [])
+})
+
+test('what a lane had still to hear of itself when its memory was dropped comes again through the mailbox', async () => {
+  const { run, ledger, shard, across } = await neighbours()
+  const gate = gated(ledger)
+  run.send(across)
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  // The participant's commit fails, and with it the only copy of the packet in memory.
+  gate.next(unavailable())
+  await run.until(() => {
+    if (gate.waiting.length > 0) gate.next()
+    return shard.rows.filter(({ id }) => id === 't').length === 5
+  })
+  assert.ok(run.news.includes('trouble unavailable'))
 })
 
 test('while one batch commits the next is decided on top of it, and it is sent only after the first stands', async () => {

@@ -14,7 +14,8 @@ import { isFault } from './faults.ts'
 import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
 import { IdFilter, type SeenIds } from './id-filter.ts'
 import type { InHand } from './in-hand.ts'
-import type { Outgoing } from './links.ts'
+import { type Leaving, type Outgoing, outgoingOf } from './links.ts'
+import { Loopback } from './loopback.ts'
 import type {
   AnswerSink,
   Clock,
@@ -91,6 +92,8 @@ export interface LaneLimits {
   readonly overlapCommandsMin?: number
   /** Accounts and cells kept in memory. */
   readonly residentsMax: number
+  /** False: packets between partitions of the lane go through the mailbox as all others do. What must not make a difference, for the test that it makes none. */
+  readonly loopback?: boolean
 }
 
 interface InFlight {
@@ -118,6 +121,7 @@ export class Lane {
   /** Number of the last journal row that is known to be committed. */
   private readonly committedPseq = new Map<number, number>()
   private readonly releasing = new Set<number>()
+  private readonly loopback: Loopback
   private needRecovery = true
   private joining = false
   private inFlight: InFlight | undefined
@@ -134,6 +138,7 @@ export class Lane {
     this.turns = ports.turns ?? new Turns()
     this.limits = limits
     this.rules = rules
+    this.loopback = new Loopback(this.partitions, limits.loopback !== false)
   }
 
   /** Adds partitions to host; those that are hosted go on. Takes effect in `run`. `seen`: rows that former hosts are known to have committed. */
@@ -195,9 +200,13 @@ export class Lane {
     // A small batch gains nothing by being decided early: it would only commit apart from what comes in meanwhile.
     const enough = this.limits.overlapCommandsMin ?? 0
     if (this.inFlight !== undefined && this.ports.mailbox.waitingCommands < enough) return await this.rest(enough)
-    const frames = this.stopping ? [] : this.ports.mailbox.take(this.limits.batchCommandsMax)
-    if (frames.length === 0) return await this.rest()
+    if (this.stopping) return await this.rest()
+    const looped = this.loopback.take()
+    this.leave(looped.gone)
+    const frames = this.ports.mailbox.take(Math.max(1, this.limits.batchCommandsMax - looped.count))
+    if (frames.length === 0 && looped.count === 0) return await this.rest()
     const work = this.sort(frames)
+    this.addLooped(looped.here, work.together)
     if (work.together.size > 0) await this.together(work.together)
     for (const [hosted, after] of work.alone)
       await this.alone(hosted, hosted.taken.allWaiting(), hosted.taken.places(), after)
@@ -234,6 +243,18 @@ export class Lane {
       among.set(hosted, after)
     }
     return { together, alone }
+  }
+
+  /** Behind the frames. */
+  private addLooped(looped: ReadonlyMap<Hosted, readonly Waiting[]>, together: Map<Hosted, Position>): void {
+    for (const [hosted, messages] of looped) {
+      if (!together.has(hosted)) {
+        hosted.taken.clear()
+        together.set(hosted, hosted.position)
+      }
+      hosted.taken.begin(undefined)
+      for (const message of messages) hosted.taken.push(message)
+    }
   }
 
   // ---- the normal way -----------------------------------------------------------------------------------------------------------
@@ -366,7 +387,7 @@ export class Lane {
     }
     const { linkChanges, leaving } = batch.crossing
     for (const [{ links }, changes] of linkChanges) links.committed(changes)
-    if (leaving.length > 0) this.ports.packets.packets(leaving)
+    this.leave(this.loopback.keep(leaving))
     this.sayDue()
     for (const [hosted, keys] of batch.touched) {
       hosted.plainRows = hosted.plainRows.filter((rows) => rows.batch > batch.number)
@@ -381,6 +402,10 @@ export class Lane {
         remembered.delete(key)
       }
     }
+  }
+
+  private leave(packets: readonly Leaving[]): void {
+    if (packets.length > 0) this.ports.packets.packets(packets.map(outgoingOf))
   }
 
   /** What the links have to say beside packets of new messages; and again when it is time. */
@@ -487,6 +512,7 @@ export class Lane {
   private blame({ partition }: Hosted, error: unknown, taken: Taken): void {
     const index = error instanceof CommandFailed ? error.index : undefined
     if (index === undefined) this.cautions.suspect(partition, { until: taken.places().at(-1), known: undefined })
+    // One without a place comes again with one.
     else this.cautions.suspect(partition, { until: undefined, known: taken.placeAt(index) })
   }
 
@@ -579,6 +605,7 @@ export class Lane {
   private async recover(): Promise<void> {
     for (const partition of this.partitions.keys()) this.ports.mailbox.close(partition)
     this.partitions.clear()
+    this.loopback.clear()
     this.releaseNow()
     this.cancelSay()
     if (this.stopping || this.mine.size === 0) {

@@ -44,6 +44,21 @@ export interface Outgoing {
   readonly messages: number
 }
 
+/** What a commit lets out: messages of the batch, with the marks as it commits them. */
+export interface Leaving {
+  readonly to: number
+  readonly packet: Packet
+  /** Of the messages, as the outbox keeps them. */
+  readonly text: string
+}
+
+/** For a partition that another lane hosts. */
+export const outgoingOf = ({ to, packet, text }: Leaving): Outgoing => ({
+  to,
+  bytes: encodePacket(packet, text),
+  messages: packet.messages.length,
+})
+
 /** What a number means to the receiver. */
 export type Turn = 'next' | 'again' | 'gap'
 
@@ -166,9 +181,9 @@ export class Links {
   }
 
   /** What the batch's commit must write, and what leaves when it stands. Numbers the messages that were added. */
-  changes(nowMs: number): { readonly changes: readonly LinkChange[]; readonly leaving: readonly Outgoing[] } {
+  changes(nowMs: number): { readonly changes: readonly LinkChange[]; readonly leaving: readonly Leaving[] } {
     const changes: LinkChange[] = []
-    const leaving: Outgoing[] = []
+    const leaving: Leaving[] = []
     for (const link of this.links.values()) {
       let packet: StoredPacket | undefined
       if (link.adding.length > 0) {
@@ -181,10 +196,15 @@ export class Links {
           link.resendAt = nowMs + resendFirstMs
         }
         link.outbox.push(packet)
+        const { first, text } = packet
+        const { sent, received: ack, adding: messages } = link
+        leaving.push({
+          to: link.peer,
+          packet: { from: this.partition, first, sent, ack, again: false, messages },
+          text,
+        })
         link.adding = []
         link.touched = true
-        const marks = { from: this.partition, first: packet.first, sent: link.sent, ack: link.received, again: false }
-        leaving.push({ to: link.peer, bytes: encodePacket(marks, packet.text), messages: link.sent - packet.first + 1 })
         // Unless what is received meanwhile is more: `committed` looks.
         link.owesSince = undefined
       }

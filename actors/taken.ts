@@ -17,8 +17,8 @@ export const unknownSlot = -1
 interface Run {
   /** The first of them in `Taken`. */
   readonly first: number
-  /** Before the first of them. */
-  readonly behind: Position
+  /** Before the first of them; undefined: they have no place in a mailbox. */
+  readonly behind: Position | undefined
 }
 
 export class Taken {
@@ -41,8 +41,8 @@ export class Taken {
     this.runs.length = 0
   }
 
-  /** What is added next stands behind this place, in its frame. */
-  begin(behind: Position): void {
+  /** What is added next stands behind this place, in its frame; or was never in a mailbox. */
+  begin(behind: Position | undefined): void {
     this.runs.push({ first: this.count, behind })
   }
 
@@ -106,21 +106,21 @@ export class Taken {
     return Array.from({ length: this.count }, (_, i) => this.waiting[i] ?? this.plainWaiting(i))
   }
 
-  /** Where a command stands. */
-  placeAt(i: number): Position {
+  /** Where a command stands, if anywhere. */
+  placeAt(i: number): Position | undefined {
     const run = this.runs.findLast(({ first }) => first <= i)
     if (run === undefined) throw new RangeError(`no command ${i}`)
-    return { ...run.behind, index: run.behind.index + 1 + i - run.first }
+    const { behind, first } = run
+    return behind === undefined ? undefined : { ...behind, index: behind.index + 1 + i - first }
   }
 
-  /** Where each stands. Only after trouble. */
+  /** Where each stands that has a place. Only after trouble. */
   places(): Position[] {
-    return this.runs.flatMap(({ first, behind }, run) =>
-      Array.from({ length: (this.runs[run + 1]?.first ?? this.count) - first }, (_, i) => ({
-        ...behind,
-        index: behind.index + 1 + i,
-      })),
-    )
+    return this.runs.flatMap(({ first, behind }, run) => {
+      if (behind === undefined) return []
+      const count = (this.runs[run + 1]?.first ?? this.count) - first
+      return Array.from({ length: count }, (_, i) => ({ ...behind, index: behind.index + 1 + i }))
+    })
   }
 
   /** A command that is no record of a frame; after `begin`. */

@@ -37,8 +37,9 @@ export function waitingOf({ command, ticket, stampedAt }: Stamped): Waiting {
 }
 
 /** The messages of a packet, at least one: a packet without any still brings its marks. */
-export function messagesIn(packet: Uint8Array): Waiting[] {
-  const { messages, ...marks } = decodePacket(packet)
+export const messagesIn = (bytes: Uint8Array): Waiting[] => messagesOf(decodePacket(bytes))
+
+export function messagesOf({ messages, ...marks }: Packet): Waiting[] {
   if (messages.length === 0) return [standIn({ from: marks.from, number: 0, message: undefined, marks })]
   const last = messages.length - 1
   return messages.map((message, i) =>
