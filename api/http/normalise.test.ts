@@ -250,7 +250,6 @@ test('house accounts on both sides need the asset', () => {
   accepted({ id: 'a', type: 'transfer', from: 'house:a', to: 'house:b', amount: '1', asset: 'CNY' })
   refused({ ...debit, account: 'house:a' }, 'invalid', 'asset')
   refused({ ...credit, account: 'house:a' }, 'invalid', 'asset')
-  refused({ ...hold, account: 'house:a' }, 'invalid', 'asset')
   const leg = { from: 'house:a', to: 'house:b', amount: '1' }
   refused({ id: 'a', type: 'postings', transfers: [{ ...leg, asset: 'CNY' }, leg] }, 'invalid', 'transfers[1].asset')
   accepted({ id: 'a', type: 'postings', transfers: [leg], asset: 'CNY' })
@@ -266,6 +265,11 @@ test('postings: the owner is needed where there are two, and must be one of them
   refused({ id: 'p', type: 'postings', transfers, owner: 'c' }, 'invalid', 'owner')
   refused({ id: 'p', type: 'postings', transfers: transfers.slice(0, 1), owner: 'c' }, 'invalid', 'owner')
   accepted({ id: 'p', type: 'postings', transfers: transfers.slice(0, 1) })
+})
+
+test('holds, what becomes of them, and refunds name an account of an owner: one of the house is in every partition', () => {
+  for (const type of ['hold', 'capture', 'release', 'refund'] as const)
+    refused({ ...rightBodies[type], account: 'house:a' }, 'invalid', 'account')
 })
 
 test('points: the last day is a day or a month that exists, and the house has none', () => {

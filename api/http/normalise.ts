@@ -217,7 +217,12 @@ function problemOfSides(command: TransactionCommand): Problem | undefined {
     case 'hold':
       if (nonHouseOwnersOf(command).length > 1)
         return invalid('to', 'to must be an account of the same owner or of the house.')
-      return isHouse(command.account) && isHouse(command.to) ? withoutAsset(command.asset, 'asset') : undefined
+      return problemOfHouse(command.account)
+    // What they name lives beside the account; an account of the house is in every partition.
+    case 'capture':
+    case 'release':
+    case 'refund':
+      return problemOfHouse(command.account)
     case 'credit':
       return isHouse(command.account) && isHouse(command.from) ? withoutAsset(command.asset, 'asset') : undefined
     case 'transfer':
@@ -227,6 +232,15 @@ function problemOfSides(command: TransactionCommand): Problem | undefined {
     default:
       return undefined
   }
+}
+
+function problemOfHouse(account: string): Problem | undefined {
+  return isHouse(account)
+    ? invalid(
+        'account',
+        'account must be one of an owner: nothing is held on house accounts, nor given back by them alone.',
+      )
+    : undefined
 }
 
 function problemOfPostings(command: Postings): Problem | undefined {
