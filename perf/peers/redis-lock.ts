@@ -1,5 +1,5 @@
 // A lock per account in Redis around the work in Postgres: SET NX PX with a token, released by a script that compares it. Requests of this process for
-// one account queue here first, so that only one of them asks Redis: polling by all of them (1, 2, 5 ms) gave a third of it on a hot account.
+// one account queue here first, so that only one of them asks Redis: a queue in the process is what a careful team adds when all its requests poll for one lock.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
