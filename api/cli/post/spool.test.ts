@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Spool } from './spool.ts'
 
@@ -29,10 +30,18 @@ test('an empty spool has no lines', async () => {
 test('nothing is left in the folder for temporary files, not even while it is open', {
   skip: process.platform === 'win32',
 }, async () => {
-  const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith('suanpan-')).length
-  const before = left()
-  const spool = await Spool.create()
-  await spool.append('secret')
-  assert.equal(left(), before)
-  await spool.close()
+  // A folder of its own: the usual one is everybody's.
+  const { TMPDIR } = process.env
+  const folder = mkdtempSync(join(tmpdir(), 'spool-'))
+  process.env.TMPDIR = folder
+  try {
+    const spool = await Spool.create()
+    await spool.append('secret')
+    assert.deepEqual(readdirSync(folder), [])
+    await spool.close()
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+    rmSync(folder, { recursive: true })
+  }
 })
