@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly seconds?: number | undefined
   /** Only cases whose name contains it. */
   readonly only?: string | undefined
+  /** A folder for flame graphs. */
+  readonly flames?: string | undefined
   readonly say: (line: string) => void
 }
 

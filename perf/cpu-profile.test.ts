@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { busyMicros, type CpuProfile, functionTimes, isOfWorker } from './cpu-profile.ts'
+import { between, busyMicros, type CpuProfile, functionTimes, isOfWorker, stacksOf } from './cpu-profile.ts'
 
 const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
   id,
@@ -17,6 +17,7 @@ const profile: CpuProfile = {
     node(5, 'walk', 'file:///x/actors/batch.ts'),
     node(6, 'query', 'file:///x/node_modules/pg/lib/client.js'),
   ],
+  startTime: 5000,
   // The time between two samples belongs to the earlier one.
   samples: [3, 4, 5, 5, 2, 6],
   timeDeltas: [0, 10, 20, 30, 40, 1000, 5],
@@ -29,6 +30,23 @@ test('profile: own time and time with callees; recursion counts once, waiting no
     { name: 'query', where: 'pg', selfMicros: 5, totalMicros: 5 },
   ])
   assert.equal(busyMicros(profile), 105)
+})
+
+test('profile: call paths with their own time, callers first, without root and waiting', () => {
+  assert.deepEqual(
+    stacksOf(profile).map(({ frames, micros }) => [frames.map(({ name }) => name).join(';'), micros]),
+    [
+      ['decide', 10],
+      ['decide;walk', 20],
+      ['decide;walk;walk', 70],
+      ['query', 5],
+    ],
+  )
+})
+
+test('profile: what was before and after the load is cut off', () => {
+  assert.deepEqual(between(profile, 5010, 5060).timeDeltas, [0, 0, 20, 30, 0, 0, 0])
+  assert.equal(busyMicros(between(profile, 5010, 5060)), 50)
 })
 
 test('profile: a worker is known by its entry', () => {

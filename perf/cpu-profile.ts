@@ -1,4 +1,5 @@
 // What a `--cpu-prof` file says: which functions the time of a thread was spent in. Pure.
+import type { Stack } from './report/flame.ts'
 
 /** The format of V8's CPU profiles (https://chromedevtools.github.io/devtools-protocol/tot/Profiler/#type-Profile). */
 export interface CpuProfile {
@@ -7,6 +8,8 @@ export interface CpuProfile {
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
     readonly children?: readonly number[]
   }[]
+  /** Of the monotonic clock, in microseconds: what `process.hrtime` counts, in whichever process. */
+  readonly startTime: number
   readonly samples: readonly number[]
   /** Microseconds between the samples. */
   readonly timeDeltas: readonly number[]
@@ -21,6 +24,18 @@ export interface FunctionTime {
 }
 
 const idle = '(idle)'
+const root = '(root)'
+
+/** The part of a profile between two times of the monotonic clock, in microseconds: the load without start and end of the process. */
+export function between(profile: CpuProfile, from: number, to: number): CpuProfile {
+  let at = profile.startTime
+  const timeDeltas = profile.timeDeltas.map((delta, i) => {
+    at += delta
+    // A delta is the time before its sample, and belongs to the one before that.
+    return i > 0 && at > from && at <= to ? delta : 0
+  })
+  return { ...profile, timeDeltas }
+}
 
 /** Functions by their own time, the longest first; time in which the thread waited is left out. */
 export function functionTimes(profile: CpuProfile): FunctionTime[] {
@@ -47,11 +62,32 @@ export function functionTimes(profile: CpuProfile): FunctionTime[] {
     times.set(key, known)
     return total
   }
-  const [root] = profile.nodes
-  if (root !== undefined) visit(root.id, new Set())
+  const [first] = profile.nodes
+  if (first !== undefined) visit(first.id, new Set())
   return [...times.values()]
-    .filter(({ name }) => name !== idle && name !== '(root)')
+    .filter(({ name }) => name !== idle && name !== root)
     .sort((a, b) => b.selfMicros - a.selfMicros)
+}
+
+/** The time of each call path, waiting left out. */
+export function stacksOf(profile: CpuProfile): Stack[] {
+  const self = selfByNode(profile)
+  const byId = new Map(profile.nodes.map((node) => [node.id, node]))
+  const stacks: Stack[] = []
+  const visit = (id: number, callers: Stack['frames']): void => {
+    const node = byId.get(id)
+    if (node === undefined) return
+    const { functionName, url, lineNumber } = node.callFrame
+    if (functionName === idle) return
+    const own = { name: functionName || '(anonymous)', where: shortPlace(url, lineNumber) }
+    const frames = functionName === root ? callers : [...callers, own]
+    const micros = self.get(id) ?? 0
+    if (micros > 0) stacks.push({ frames, micros })
+    for (const child of node.children ?? []) visit(child, frames)
+  }
+  const [first] = profile.nodes
+  if (first !== undefined) visit(first.id, [])
+  return stacks
 }
 
 export const busyMicros = (profile: CpuProfile): number =>

@@ -45,13 +45,14 @@ export function readCpu(sources: CpuSources): CpuTimes {
 function readPostgres(postmaster: number, add: (part: string, seconds: number) => void): void {
   const own = statOf(`/proc/${postmaster}/stat`)
   add('backends', own.childrenSeconds)
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = statOf(`/proc/${name}/stat`)
-    if (stat.parent !== postmaster) continue
-    add(postgresPart(textOf(`/proc/${name}/cmdline`)), onCpu(`/proc/${name}`))
-  }
+  for (const pid of childrenOf(postmaster)) add(postgresPart(textOf(`/proc/${pid}/cmdline`)), onCpu(`/proc/${pid}`))
 }
+
+/** Process ids. */
+export const childrenOf = (parent: number): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && statOf(`/proc/${name}/stat`).parent === parent)
+    .map(Number)
 
 const background = /^postgres: (walwriter|checkpointer|background writer|autovacuum|logical|io worker)/
 

@@ -35,6 +35,7 @@ try {
 }
 
 async function run(line: CommandLine): Promise<void> {
+  if (line.help) return print(usage(names))
   const [name = 'quick', ...rest] = line.words
   switch (name) {
     case 'quick':

@@ -16,6 +16,8 @@ for (const args of [['--size', 'huge'], ['--rows', '1.5'], ['--rows', '0'], ['--
   test(`options: ${args.join(' ')} is refused`, () => assert.throws(() => commandLine(args), UsageError))
 }
 
+test('options: help is no mistake', () => assert.equal(commandLine(['--help']).help, true))
+
 test('durability: a Postgres that does not flush gives no figures', () => {
   refuseUnlessDurable({ fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' })
   assert.throws(() => refuseUnlessDurable({ fsync: 'off', synchronous_commit: 'on' }), /fsync is off/)

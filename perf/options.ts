@@ -17,6 +17,8 @@ export interface CommandLine {
   readonly only: string | undefined
   readonly out: string | undefined
   readonly databaseUrl: string | undefined
+  readonly flames: string | undefined
+  readonly help: boolean
 }
 
 export function commandLine(args: readonly string[]): CommandLine {
@@ -34,6 +36,8 @@ export function commandLine(args: readonly string[]): CommandLine {
     only: values.only,
     out: values.out,
     databaseUrl: values['database-url'],
+    flames: values.flames,
+    help: values.help,
   }
 }
 
@@ -52,6 +56,8 @@ function parse(args: readonly string[]) {
         only: { type: 'string' },
         out: { type: 'string' },
         'database-url': { type: 'string' },
+        flames: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     })
   } catch (error) {
@@ -81,12 +87,14 @@ npm run bench -- report [--only a,b]       all of them, each in a process of its
 npm run bench -- render FILE.json          the report again, from results
 npm run bench -- docs FILE.json            its tables into README.md and docs/performance.md, where they have places for them
 npm run bench -- compare A.json B.json [--all]
-npm run bench -- partitions | lane | cost   for those who work on the engine
+npm run bench -- across | consumer         transfers across owners; flash sale and orders
+npm run bench -- partitions | lane | cost  for those who work on the engine
 
   --size tiny|small|full   tiny only shows that it works; small is the default
   --accounts N, --rows N, --seconds N      instead of the size's own, where the scenario scales
   --only TEXT              only cases whose name contains it
   --database-url URL       an existing Postgres instead of one of the benchmark's own
+  --flames FOLDER          where \`profile\` draws its flame graphs
   --out FILE               where the JSON result goes too
   --json                   JSON on stdout instead of tables
 `
