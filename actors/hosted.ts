@@ -34,6 +34,8 @@ export interface Hosted {
   plainRows: PlainRows[]
   /** Transactions out of `plainRows` that are remembered since the last batch ended. */
   recalled: IdKey[]
+  /** Transactions that a batch would have let go at its commit, had a later one not used them again. */
+  usedAgain: IdKey[]
   /** Of the batch that is being put together; empty between batches. */
   readonly taken: Taken
   /** Consumed by decided batches, committed or not. */
@@ -73,6 +75,7 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
     accounts,
     plainRows: [],
     recalled: [],
+    usedAgain: [],
     taken: new Taken(),
     position: head.position,
     chain: head.chain,

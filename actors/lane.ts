@@ -10,6 +10,7 @@ import { FrameReader } from '../schemas/frame.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
 import { isPacket } from '../schemas/packet.ts'
 import { Batch, CommandFailed } from './batch.ts'
+import { Commits } from './commits.ts'
 import { isFault } from './faults.ts'
 import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
 import { IdFilter, type SeenIds } from './id-filter.ts'
@@ -96,11 +97,6 @@ export interface LaneLimits {
   readonly loopback?: boolean
 }
 
-interface InFlight {
-  readonly batch: Batch
-  readonly done: Promise<void>
-}
-
 const roundsMax = 4
 const retryFirstMs = 20
 const retryMostMs = 1000
@@ -124,8 +120,7 @@ export class Lane {
   private readonly loopback: Loopback
   private needRecovery = true
   private joining = false
-  private inFlight: InFlight | undefined
-  private failure: unknown
+  private readonly commits: Commits
   private batchNumber = 0
   private committedNumber = 0
   private stopping = false
@@ -138,6 +133,7 @@ export class Lane {
     this.turns = ports.turns ?? new Turns()
     this.limits = limits
     this.rules = rules
+    this.commits = new Commits(ports.ledger)
     this.loopback = new Loopback(this.partitions, limits.loopback !== false)
   }
 
@@ -182,24 +178,24 @@ export class Lane {
         await this.fail(error)
       }
     }
-    await this.inFlight?.done.catch(() => undefined)
+    await this.commits.over()
     this.cancelSay()
     await this.ports.ledger.close()
   }
 
   private ended(): boolean {
     if (!this.stopping) return false
-    return this.inFlight === undefined
+    return this.commits.count === 0
   }
 
   private async step(): Promise<void> {
-    if (this.failure !== undefined) throw this.failure
+    this.commits.check()
     if (this.releasing.size > 0 || this.joining) return await this.changePartitions()
     const switching = this.partitionsToSwitch()
     if (switching.length > 0) return await this.switchSegments(switching)
     // A small batch gains nothing by being decided early: it would only commit apart from what comes in meanwhile.
     const enough = this.limits.overlapCommandsMin ?? 0
-    if (this.inFlight !== undefined && this.ports.mailbox.waitingCommands < enough) return await this.rest(enough)
+    if (this.commits.count > 0 && this.ports.mailbox.waitingCommands < enough) return await this.rest(enough)
     if (this.stopping) return await this.rest()
     const looped = this.loopback.take()
     this.leave(looped.gone)
@@ -269,7 +265,7 @@ export class Lane {
     for (const { taken } of parts.keys()) commands += taken.count
     const batch = this.newBatch(number, commands)
     try {
-      if (this.failure !== undefined) throw this.failure
+      this.commits.check()
       for (const [hosted, after] of parts) {
         try {
           batch.decideTaken(hosted, hosted.taken, after)
@@ -334,16 +330,14 @@ export class Lane {
     throw new Error(`what a batch needs was not found in ${roundsMax} rounds`)
   }
 
-  /** Waits for the commit before, then starts this one and goes on. */
+  /** Waits until there is room for one more commit, then starts this one and goes on. */
   private async send(batch: Batch, decideMs: number): Promise<void> {
-    const segment = this.segmentNow()
-    const commit = batch.commitOf(segment)
-    if (this.inFlight !== undefined) await this.inFlight.done.catch(() => undefined)
-    if (this.failure !== undefined) throw this.failure
+    const commit = batch.commitOf(this.segmentNow())
+    await this.commits.room()
     const started = this.ports.clock.elapsed()
-    const done = this.ports.ledger.commit(commit).then(
+    this.commits.send(
+      commit,
       () => {
-        this.inFlight = undefined
         this.failures = 0
         this.committedNumber = batch.number
         this.openGate(batch)
@@ -365,9 +359,7 @@ export class Lane {
         })
         this.wake.now()
       },
-      (error: unknown) => {
-        this.inFlight = undefined
-        this.failure = error
+      (error) => {
         if (isFault(error) && error.code === 'rows_refused') {
           for (const { partition, after } of commit.partitions) {
             this.cautions.suspect(partition, { until: after, known: undefined })
@@ -376,7 +368,6 @@ export class Lane {
         this.wake.now()
       },
     )
-    this.inFlight = { batch, done }
   }
 
   /** The commit stands: only now anything is heard of it. */
@@ -393,9 +384,15 @@ export class Lane {
       hosted.plainRows = hosted.plainRows.filter((rows) => rows.batch > batch.number)
       const { accounts } = hosted
       const { remembered } = hosted.state
-      for (const key of keys) {
+      const before = hosted.usedAgain
+      hosted.usedAgain = []
+      for (const key of before.length === 0 ? keys : [...before, ...keys]) {
         const one = remembered.get(key)
-        if (one === undefined || (one.lastUsed ?? 0) > batch.number) continue
+        if (one === undefined) continue
+        if ((one.lastUsed ?? 0) > batch.number) {
+          hosted.usedAgain.push(key)
+          continue
+        }
         // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
         const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
         if (held !== undefined && accounts.peek(accountName(held.id, held.asset.code))?.holds.has(key)) continue
@@ -444,8 +441,7 @@ export class Lane {
     }
     if (comparePositions(hosted.position, end) >= 0) return
     // A generation begins behind them.
-    await this.inFlight?.done.catch(() => undefined)
-    if (this.failure !== undefined) throw this.failure
+    await this.commits.drained()
     const batch = this.newBatch(++this.batchNumber)
     batch.advance(hosted, end, undefined)
     await this.sendAndWait(batch)
@@ -454,8 +450,7 @@ export class Lane {
 
   /** Returns how many of the commands are decided and committed. */
   private async tryNext(hosted: Hosted, waiting: readonly Waiting[], places: readonly Position[]): Promise<number> {
-    await this.inFlight?.done.catch(() => undefined)
-    if (this.failure !== undefined) throw this.failure
+    await this.commits.drained()
     const [first, ...others] = places
     const [command] = waiting
     if (first === undefined || command === undefined) return violated('every command has a place', { places: 0 })
@@ -504,8 +499,7 @@ export class Lane {
 
   private async sendAndWait(batch: Batch): Promise<void> {
     await this.send(batch, 0)
-    await this.inFlight?.done
-    if (this.failure !== undefined) throw this.failure
+    await this.commits.drained()
   }
 
   /** The command that made deciding throw is known: those around it are no suspects. */
@@ -540,8 +534,7 @@ export class Lane {
   // ---- partitions that come and go ----------------------------------------------------------------------------------------------
 
   private async changePartitions(): Promise<void> {
-    await this.inFlight?.done.catch(() => undefined)
-    if (this.failure !== undefined) throw this.failure
+    await this.commits.drained()
     this.releaseNow()
     this.joining = false
     const fresh = [...this.mine].filter((partition) => !this.partitions.has(partition))
@@ -575,8 +568,7 @@ export class Lane {
   // ---- recovery: the one path for every trouble ---------------------------------------------------------------------------------
 
   private async fail(error: unknown): Promise<void> {
-    await this.inFlight?.done.catch(() => undefined)
-    this.failure = undefined
+    await this.commits.over()
     this.needRecovery = true
     this.failures++
     const code = isFault(error) ? error.code : 'other'

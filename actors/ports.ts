@@ -229,7 +229,10 @@ export interface Ledger {
    */
   takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]>
   load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>>
-  /** Durable when it resolves. Throws a fault with code `fenced` if a partition was not where it should be. */
+  /**
+   * Durable when it resolves. Throws a fault with code `fenced` if a partition was not where it should be. One more may be sent while one is
+   * under way: it stands only if that one does, and settles after it.
+   */
   commit(commit: LaneCommit): Promise<void>
   /** Every id of the past, single (with the holds that tombstones name) or summed up in the filter of a closed segment. */
   pastIds(partitions: readonly number[], into: PastIds): Promise<void>

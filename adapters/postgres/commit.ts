@@ -1,5 +1,6 @@
 // One commit of a lane as SQL: COPY of the journal rows, the few set-based statements beside them, and last the compare-and-set.
-// A commit without openings, holds and details is ONE round trip: `BEGIN; COPY ..; CALL suanpan.advance(..); COMMIT`.
+// A commit without openings, holds and details is ONE round trip: `BEGIN; COPY ..; CALL suanpan.advance(..); COMMIT`. Behind another that is not
+// answered yet it is two: `BEGIN; COPY ..` at once, the rest when that one stands.
 import type pg from 'pg'
 import type { LinkChange } from '../../actors/links.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit } from '../../actors/ports.ts'
@@ -12,16 +13,34 @@ export const segmentTable = (segment: number): string => `suanpan.journal_${Stri
 
 /** Runs the commit. Any error leaves nothing behind but an open transaction: the caller drops the connection. */
 export async function runCommit(client: pg.Client, host: string, commit: LaneCommit): Promise<void> {
-  const copies = copiesOf(commit)
-  const end = `${[...updatesOf(commit), ...linksCall(commit), advanceCall(host, commit)].join(';')};COMMIT`
+  await copyAll(client, copiesOf(commit), endOf(host, commit))
+}
+
+/**
+ * Its first half: what stands beside whatever is committed before it, in a transaction that stays open. Only rows that are new: an update would wait
+ * for the rows that the commit before has locked, or see them as they were.
+ */
+export async function stageCommit(client: pg.Client, commit: LaneCommit): Promise<void> {
+  await copyAll(client, copiesOf(commit), undefined)
+}
+
+/** Its second half: the updates, the compare-and-set and the end of the transaction. */
+export async function finishCommit(client: pg.Client, host: string, commit: LaneCommit): Promise<void> {
+  await client.query(endOf(host, commit))
+}
+
+const endOf = (host: string, commit: LaneCommit): string =>
+  `${[...updatesOf(commit), ...linksCall(commit), advanceCall(host, commit)].join(';')};COMMIT`
+
+async function copyAll(client: pg.Client, copies: readonly Copy[], end: string | undefined): Promise<void> {
   const last = copies.length - 1
   if (last < 0) {
-    await client.query(`BEGIN;${end}`)
+    await client.query(end === undefined ? 'BEGIN' : `BEGIN;${end}`)
     return
   }
   for (const [i, { target, tuples }] of copies.entries()) {
-    const text = `${i === 0 ? 'BEGIN;' : ''}COPY ${target} FROM STDIN (FORMAT binary)${i === last ? `;${end}` : ''}`
-    await copyIn(client, text, tuples)
+    const ends = i === last && end !== undefined ? `;${end}` : ''
+    await copyIn(client, `${i === 0 ? 'BEGIN;' : ''}COPY ${target} FROM STDIN (FORMAT binary)${ends}`, tuples)
   }
 }
 

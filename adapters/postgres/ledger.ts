@@ -1,19 +1,19 @@
-// The ledger of one lane on one shard: a connection that commits and one that loads. After any trouble both are dropped and made anew
+// The ledger of one lane on one shard: connections that commit and one that loads. After any trouble all are dropped and made anew
 // under a new name, so that whoever takes over can end exactly the backends of before.
 import type pg from 'pg'
 import type { Claim, Found, Head, LaneCommit, Ledger, Needs, PastIds } from '../../actors/ports.ts'
 import type { Asset } from '../../core/asset.ts'
 import { assetsOfChange, type CatalogChange } from '../../core/catalog.ts'
 import { violated } from '../../core/invariant.ts'
-import { runCommit } from './commit.ts'
 import { connect, destroy, faulting, within } from './connect.ts'
 import { faultOf } from './faults.ts'
 import { loadFound } from './load.ts'
 import { readPastIds } from './past-ids.ts'
 import { takeOverPartitions } from './take-over.ts'
+import { Writers } from './writers.ts'
 
-/** A commit or load that takes longer is treated like a lost connection: settled by the position. */
-const commitMs = 30_000
+/** A question that takes longer is treated like a lost connection. */
+const questionMs = 30_000
 
 export interface PostgresLedgerOptions {
   readonly url: string
@@ -24,7 +24,7 @@ export interface PostgresLedgerOptions {
 
 export class PostgresLedger implements Ledger {
   private readonly options: PostgresLedgerOptions
-  private writer: pg.Client | undefined
+  private writers: Writers | undefined
   private reader: pg.Client | undefined
   private host = ''
   private connections = 0
@@ -39,10 +39,10 @@ export class PostgresLedger implements Ledger {
   async takeOver(partitions: readonly number[], claim: Claim): Promise<readonly Head[]> {
     return await faulting(async () => {
       // No former commit of ours can be under way for partitions that we have not hosted: those beside them go on undisturbed.
-      const joining = claim.kind === 'host' ? this.writer : undefined
-      const writer = joining ?? (await this.freshWriter())
-      const heads = await within(commitMs, 'taking over', takeOverPartitions(writer, this.host, partitions, claim))
-      const { rows } = await writer.query<{ segment: number }>(
+      const joining = claim.kind === 'host' ? this.writers : undefined
+      const { client, host } = joining ?? (await this.freshWriters())
+      const heads = await within(questionMs, 'taking over', takeOverPartitions(client, host, partitions, claim))
+      const { rows } = await client.query<{ segment: number }>(
         'SELECT segment FROM suanpan.segment WHERE closed_at IS NULL AND moving IS NULL ORDER BY segment',
       )
       this.openSegments = rows.map(({ segment }) => segment)
@@ -52,12 +52,12 @@ export class PostgresLedger implements Ledger {
   }
 
   /** Going on after trouble begins with connections that no former commit can be under way on. */
-  private async freshWriter(): Promise<pg.Client> {
+  private async freshWriters(): Promise<Writers> {
     this.drop()
     this.connections++
     this.host = `${this.options.name} ${this.connections}`
-    this.writer = await connect(this.options.url, { name: this.host, settings: { synchronous_commit: 'on' } })
-    return this.writer
+    this.writers = await Writers.open(this.options.url, this.host)
+    return this.writers
   }
 
   async load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>> {
@@ -68,7 +68,7 @@ export class PostgresLedger implements Ledger {
         // Few keys out of tables of any size: index reads are right whatever the statistics say, and they are missing on a fresh segment.
         settings: { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' },
       })
-      return await within(commitMs, 'loading', loadFound(this.reader, needs, this.openSegments, this.assets))
+      return await within(questionMs, 'loading', loadFound(this.reader, needs, this.openSegments, this.assets))
     } catch (error) {
       this.drop()
       throw faultOf(error)
@@ -76,14 +76,14 @@ export class PostgresLedger implements Ledger {
   }
 
   async commit(commit: LaneCommit): Promise<void> {
-    const { writer } = this
-    if (writer === undefined) return violated('a lane commits only after it has taken over')
+    const { writers } = this
+    if (writers === undefined) return violated('a lane commits only after it has taken over')
     // Accounts of a new asset are loaded from the commit on that brings it, not before.
     this.learn(commit.catalog.map(({ change }) => change))
     try {
-      await within(commitMs, 'committing', runCommit(writer, this.host, commit))
+      await writers.commit(commit)
     } catch (error) {
-      this.drop()
+      if (this.writers === writers) this.drop()
       throw faultOf(error)
     }
     for (const { nextSegment } of commit.partitions) {
@@ -114,15 +114,15 @@ export class PostgresLedger implements Ledger {
   }
 
   private drop(): void {
-    destroy(this.writer)
+    this.writers?.drop()
     destroy(this.reader)
-    this.writer = undefined
+    this.writers = undefined
     this.reader = undefined
   }
 
   async close(): Promise<void> {
-    const ends = [this.writer?.end(), this.reader?.end()]
-    this.writer = undefined
+    const ends = [this.writers?.close(), this.reader?.end()]
+    this.writers = undefined
     this.reader = undefined
     await Promise.allSettled(ends)
   }

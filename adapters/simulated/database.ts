@@ -88,7 +88,17 @@ export class SimulatedDatabase {
     ledger.trouble = () => (this.down || faults.strikes('read_fails') ? cut() : undefined)
     ledger.endsStanding = () => random.chance(0.5)
     ledger.fate = (commit) => this.decide(name, commit)
+    ledger.staged = (commit) => this.stage(name, commit)
     return ledger
+  }
+
+  private async stage(name: string, commit: LaneCommit): Promise<RetryableFault | undefined> {
+    const { simulation, server } = this
+    if (!simulation.faults.strikes('staged_cut')) return undefined
+    await server.wait(simulation.delayMs('commit'))
+    const fault = cut()
+    this.told(name, commit, fault)
+    return fault
   }
 
   private async decide(name: string, commit: LaneCommit): Promise<Fate> {

@@ -8,6 +8,8 @@ export const operationFaults = {
   commit_cut: 0.03,
   /** The commit stands, but its answer never comes. */
   commit_unanswered: 0.03,
+  /** The connection of a commit ends whose rows were copied while the one before was under way. */
+  staged_cut: 0.05,
   /** Somebody holds a lock, or the disk is slow: a commit takes up to three seconds. */
   commit_slow: 0.02,
   /** An activation, a take-over or the ids of the past cannot be read. */

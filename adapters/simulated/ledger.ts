@@ -9,11 +9,11 @@ export type Fate = 'kept' | 'lost' | RetryableFault
 
 export type Request = 'takeOver' | 'load' | 'pastIds' | 'commit'
 
-/** A commit that the server has begun: its rows are locked, and nobody can see them. */
+/** A commit that the server has begun: its rows are there, and nobody can see them. */
 export interface UnderWay {
   readonly commit: LaneCommit
   readonly writer: string
-  /** Ends it from outside, as `pg_terminate_backend` does: before its COMMIT, or behind it. */
+  /** Ends it from outside, as `pg_terminate_backend` does: before its COMMIT, or behind it. One that is not asked for its end yet never stands. */
   end(stands: boolean): void
 }
 
@@ -22,6 +22,8 @@ export class SimulatedLedger implements Ledger {
   readonly name: string
   /** Asked for each commit that arrives; the commit waits for it. Default: kept. */
   fate: (commit: LaneCommit) => Promise<Fate> = async () => 'kept'
+  /** Asked for each commit that was sent while one was under way: what becomes of its connection before that one is answered. Default: nothing. */
+  staged: (commit: LaneCommit) => Promise<RetryableFault | undefined> = async () => undefined
   /** Asked before each activation and take-over. */
   trouble: (
     what: Exclude<Request, 'commit'>,
@@ -35,6 +37,8 @@ export class SimulatedLedger implements Ledger {
   underWay: Set<UnderWay> = new Set()
   /** Whether a commit that a take-over meets stands or not; default: the take-over waits for it. */
   endsStanding: () => boolean = () => true
+  /** Whether the last commit that was sent stands; undefined: it is over. */
+  private last: Promise<boolean> | undefined
   commits = 0
   loads = 0
   takeOvers = 0
@@ -63,7 +67,23 @@ export class SimulatedLedger implements Ledger {
   }
 
   async commit(commit: LaneCommit): Promise<void> {
+    const before = this.last
+    const done = this.sent(commit, before)
+    const stands = done.then(
+      () => true,
+      () => false,
+    )
+    this.last = stands
+    try {
+      await done
+    } finally {
+      if (this.last === stands) this.last = undefined
+    }
+  }
+
+  private async sent(commit: LaneCommit, before: Promise<boolean> | undefined): Promise<void> {
     await this.way('commit')
+    if (before !== undefined) await this.behind(commit, before)
     let fate: Fate
     try {
       fate = await this.underway(commit)
@@ -73,6 +93,25 @@ export class SimulatedLedger implements Ledger {
     if (typeof fate !== 'string') throw fate
     this.commits++
     if (fate === 'lost') throw new RetryableFault('unavailable', 'the connection ended before the answer came')
+  }
+
+  /** Its rows are with the server; the rest is sent when the commit before was answered. */
+  private async behind(commit: LaneCommit, before: Promise<boolean>): Promise<void> {
+    let fault: RetryableFault | undefined
+    const end = (): void => {
+      fault ??= new RetryableFault('unavailable', 'the connection was ended')
+    }
+    const open: UnderWay = { commit, writer: this.name, end }
+    this.underWay.add(open)
+    try {
+      const cut = this.staged(commit)
+      if (!(await before)) throw new RetryableFault('unavailable', 'the commit before it failed')
+      fault ??= await cut
+      if (fault === undefined) await this.way('commit')
+      if (fault !== undefined) throw fault
+    } finally {
+      this.underWay.delete(open)
+    }
   }
 
   /** Until the commit stands or not. */
