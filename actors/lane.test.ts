@@ -167,7 +167,7 @@ test('while one batch commits the next is decided on top of it, and it is sent o
     debit({ id: 'c', account: 'c:points', amount: '1' }),
   )
   await run.settle()
-  assert.equal(gate.waiting.length, 1, 'two commits at a time')
+  assert.equal(gate.waiting.length, 1, 'ended before the one that it rests on')
   gate.next()
   await run.until(() => gate.waiting.length === 1)
   gate.next()
@@ -177,6 +177,53 @@ test('while one batch commits the next is decided on top of it, and it is sent o
   assert.equal(run.heard.get(b)?.http, 201)
   // What the batch in flight spent was not there any more for the next.
   assert.match(run.heard.get(c)?.body ?? '', /insufficient_funds.*"available":"0","needed":"1"/)
+})
+
+test('the rows of the next batch are sent while a commit is under way, those of the one after it are not', async () => {
+  const { run, ledger } = started({ limits: { batchCommandsMax: 1, residentsMax: 100 } })
+  await run.ask(points({ id: 'first' }))
+  const staged: number[] = []
+  ledger.staged = async ({ partitions }) => {
+    staged.push(...partitions.map(({ lastPseq }) => lastPseq))
+    return undefined
+  }
+  const gate = gated(ledger)
+  for (const id of ['a', 'b', 'c', 'd']) run.send(points({ id }))
+  await run.until(() => gate.waiting.length === 1)
+  const pseq = gate.waiting[0]?.commit.partitions[0]?.lastPseq ?? 0
+  await run.settle()
+  assert.deepEqual(staged, [pseq + 1])
+  for (const more of [2, 3]) {
+    gate.next()
+    await run.until(() => gate.waiting.length === 1)
+    await run.settle()
+    assert.deepEqual(staged.at(-1), pseq + more)
+  }
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => run.heard.size === 5)
+  assert.deepEqual(staged, [pseq + 1, pseq + 2, pseq + 3])
+})
+
+test('a repeat of what is under way is remembered until its own commit, and no longer', async () => {
+  const { run, ledger } = started()
+  await run.ask(points({ id: 'first' }))
+  const gate = gated(ledger)
+  const [first = 0] = run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  const { loads } = ledger
+  const [again = 0] = run.send(points({ id: 'a' }))
+  await run.settle()
+  gate.next()
+  await run.until(() => gate.waiting.length === 1)
+  gate.next()
+  await run.until(() => run.heard.has(again))
+  assert.equal(ledger.loads, loads)
+  assert.deepEqual([run.heard.get(first)?.replayed, run.heard.get(again)?.replayed], [false, true])
+  ledger.fate = async () => 'kept'
+  await run.ask(points({ id: 'a' }))
+  assert.equal(ledger.loads, loads + 1, 'it is kept for ever')
 })
 
 test('commands that wait while a batch commits go together in the next', async () => {
@@ -294,6 +341,32 @@ test('the batch decided on top of a failed one is dropped with it', async () => 
     [...run.heard.values()].map(({ http }) => http),
     [201, 201, 201],
   )
+})
+
+test('the connection of a commit ends while the one before is under way: that one stands, and it is decided again', async () => {
+  const { run, ledger, shard } = started()
+  await run.ask(points({ id: 'first' }))
+  let cuts = 0
+  ledger.staged = async () => (cuts++ === 0 ? unavailable() : undefined)
+  const gate = gated(ledger)
+  const [a = 0] = run.send(points({ id: 'a' }))
+  await run.until(() => gate.waiting.length === 1)
+  const [b = 0] = run.send(points({ id: 'b' }))
+  await run.until(() => cuts === 1)
+  await run.settle()
+  assert.ok(!run.heard.has(a) && !run.news.includes('trouble unavailable'))
+  gate.next()
+  await run.until(() => run.heard.has(a))
+  ledger.fate = async () => 'kept'
+  await run.until(() => run.heard.has(b))
+  assert.deepEqual(
+    [a, b].map((ticket) => [run.heard.get(ticket)?.http, run.heard.get(ticket)?.replayed]),
+    [
+      [201, false],
+      [201, false],
+    ],
+  )
+  assert.deepEqual(idsIn(shard), ['first', 'a', 'b'])
 })
 
 test('fenced, epoch still ours: read again and go on', async () => {

@@ -21,6 +21,7 @@ import type { Remembered } from '../../core/transaction.ts'
 import { isFault } from '../faults.ts'
 import type { Found, Ledger, Needs, PastIds } from '../ports.ts'
 import { Scribe } from './scribe.ts'
+import { twoCommits } from './two-commits-conformance.ts'
 
 export interface LedgerUnderTest {
   readonly partitions: number
@@ -43,7 +44,7 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
   after(async () => {
     await maker.stop()
   })
-  const check = (rule: string, body: (given: Given) => Promise<void>): void => {
+  const check: Check = (rule, body) => {
     test(`${name}: ${rule}`, async () => {
       const under = await maker.make()
       const ledgers: Ledger[] = []
@@ -177,6 +178,8 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
     await first.host({ kind: 'resume', epochs: first.epochs })
     await first.post(open({ account: 'c:other' }))
   })
+
+  twoCommits(check)
 
   // ---- what is loaded -----------------------------------------------------------------------------------------------------------
 
@@ -369,14 +372,17 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
   })
 }
 
-interface Given {
+export interface Given {
   readonly under: LedgerUnderTest
   /** Hosts all partitions over a ledger of its own. */
   scribe(): Promise<Scribe>
 }
 
+/** Registers one rule of the port: over an empty database. */
+export type Check = (rule: string, body: (given: Given) => Promise<void>) => void
+
 /** `c` and `d` live in different partitions of four. */
-const opened: readonly Command[] = [
+export const opened: readonly Command[] = [
   open({ id: '!1', account: 'c:cash' }),
   open({ id: '!2', account: 'c:save', overdraft: '20', metadata: '{"a":1}' }),
   open({ id: '!3', account: 'c:loan', normal: 'debit' }),
@@ -385,7 +391,12 @@ const opened: readonly Command[] = [
   credit({ id: 'first', amount: '100', account: 'd:cash' }),
 ]
 
-async function load(ledger: Ledger, under: LedgerUnderTest, owner: string, needs: Partial<Needs>): Promise<Found> {
+export async function load(
+  ledger: Ledger,
+  under: LedgerUnderTest,
+  owner: string,
+  needs: Partial<Needs>,
+): Promise<Found> {
   const partition = new Scribe(ledger, under.partitions, under.assets).partitionOf(credit({ account: `${owner}:cash` }))
   const found = await ledger.load(
     new Map([[partition, { accounts: [], cells: [], lotsOf: [], transactions: [], ...needs }]]),

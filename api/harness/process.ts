@@ -48,7 +48,7 @@ export interface ProcessOptions {
 export interface Taps {
   /** Asked before each command is decided, in the thread: throws to make it fail. */
   readonly beforeDecide?: (received: Received, thread: Party) => void
-  readonly ledger?: (ledger: LaneLedger) => LaneLedger
+  readonly ledger?: (ledger: LaneLedger, another: () => LaneLedger) => LaneLedger
   readonly reader?: (reader: MailboxReader) => MailboxReader
   readonly send?: (send: (message: FromWorker) => void) => (message: FromWorker) => void
   /** A partition's frames up to there were given up. */
@@ -254,9 +254,11 @@ export class SimulatedProcess {
         random,
         addShard: () => undefined,
         ledger: (shard) => {
-          const ledger = databases[shard]?.connect(party, `${party.name}/${++ledgers}`)
-          if (ledger === undefined) throw new Error(`there is no shard ${shard}`)
-          return taps.ledger?.(ledger) ?? ledger
+          const database = databases[shard]
+          if (database === undefined) throw new Error(`there is no shard ${shard}`)
+          const connect = (): LaneLedger => database.connect(party, `${party.name}/${++ledgers}`)
+          const ledger = connect()
+          return taps.ledger?.(ledger, connect) ?? ledger
         },
         mailbox: () => {
           const reader = watched(port.reader(), taps.trimmed)

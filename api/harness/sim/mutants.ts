@@ -36,6 +36,38 @@ const changedLedger = (ledger: LaneLedger, changes: Partial<LaneLedger>): LaneLe
 const commits = (change: (commit: LaneCommit, ledger: LaneLedger) => Promise<void>) =>
   tapped({ ledger: (ledger) => changedLedger(ledger, { commit: (commit) => change(commit, ledger) }) })
 
+/** Changes each commit that is sent while one is under way; `first` resolves when that one is over. */
+const secondCommits = (
+  change: (
+    commit: LaneCommit,
+    ledger: LaneLedger,
+    first: Promise<unknown>,
+    /** On a connection that knows nothing of the first. */
+    alone: (commit: LaneCommit) => Promise<void>,
+  ) => Promise<void>,
+) =>
+  tapped({
+    ledger: (ledger, connect) => {
+      let first: Promise<unknown> | undefined
+      return changedLedger(ledger, {
+        commit: async (commit) => {
+          const before = first
+          const done =
+            before === undefined
+              ? ledger.commit(commit)
+              : change(commit, ledger, before, (one) => connect().commit(one))
+          const over = done.catch(() => undefined)
+          first = over
+          try {
+            await done
+          } finally {
+            if (first === over) first = undefined
+          }
+        },
+      })
+    },
+  })
+
 const heads = (change: (head: Head) => Head) =>
   tapped({
     ledger: (ledger) =>
@@ -138,9 +170,32 @@ export const mutants: Readonly<Record<string, Mutant>> = {
         }
       })(shard(TrustingShard)(options)),
   },
+  staged_taken_for_committed: {
+    what: 'a commit behind another is told as done when its rows are copied',
+    variant: secondCommits(async (commit, ledger) => {
+      void ledger.commit(commit).catch(() => undefined)
+    }),
+  },
+  second_without_the_first: {
+    what: 'a commit behind another is ended whatever became of that one, in a database that trusts it',
+    variant: (options) =>
+      secondCommits(async (commit, ledger, first) => {
+        await first
+        await ledger.commit(commit)
+      })(shard(TrustingShard)(options)),
+  },
+  second_before_the_first: {
+    what: 'a commit behind another is not held back until that one stands, in a database that trusts it',
+    variant: (options) =>
+      secondCommits((commit, _ledger, _first, alone) => alone(commit))(shard(TrustingShard)(options)),
+  },
   epoch_not_compared: {
     what: 'the compare-and-set looks at the position only',
-    variant: shard(EpochlessShard),
+    // Hosts that freeze, and answers that are late: else the position alone tells nearly always.
+    variant: (options) => ({
+      ...shard(EpochlessShard)(options),
+      faults: { process_freezes: 10, message_slow: 10, client_cut: 3 },
+    }),
   },
   nothing_compared: {
     what: 'no compare-and-set, no unique index',
