@@ -10,7 +10,7 @@ import { capture, credit, debit, hold, refund, release, transfer } from '../core
 import { RetryableFault } from './faults.ts'
 import { InHand, type Named } from './in-hand.ts'
 import type { Intake } from './intake.ts'
-import type { LaneLimits } from './lane.ts'
+import type { LaneLimits } from './lane-ports.ts'
 import type { Outgoing } from './links.ts'
 import type { Frame, LaneCommit, MailboxReader } from './ports.ts'
 import { placing } from './route.ts'

@@ -1,103 +1,31 @@
 // A lane: the partitions that one worker thread hosts on one shard. It takes what waits in their mailboxes, activates, decides in memory,
-// commits, and opens the gate. One batch commits while the next is being decided; nothing of a batch is heard outside before its commit.
+// commits, and opens the gate. Two batches commit while the next is being decided; nothing of a batch is heard outside before its commit.
 //
 //   recovering -> running -> recovering (any trouble: drop the memory, take over again, replay from the position) .. -> stopped
 
 import type { IdKey } from '../core/identity.ts'
 import { violated } from '../core/invariant.ts'
-import { accountName, type Received, type Rules } from '../core/partition.ts'
-import { FrameReader } from '../schemas/frame.ts'
+import type { Rules } from '../core/partition.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
-import { isPacket } from '../schemas/packet.ts'
+import { activate } from './activation.ts'
 import { Batch, CommandFailed } from './batch.ts'
 import { Commits } from './commits.ts'
 import { isFault } from './faults.ts'
-import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
-import { IdFilter, type SeenIds } from './id-filter.ts'
-import type { InHand } from './in-hand.ts'
-import { type Leaving, type Outgoing, outgoingOf } from './links.ts'
+import { Gate } from './gate.ts'
+import { type Hosted, hostedAt } from './hosted.ts'
+import type { LaneLimits, LanePorts } from './lane-ports.ts'
 import { Loopback } from './loopback.ts'
-import type {
-  AnswerSink,
-  Clock,
-  Frame,
-  Head,
-  Ledger,
-  MailboxReader,
-  Needs,
-  PacketSink,
-  Random,
-  Timers,
-} from './ports.ts'
+import { PastSeen } from './past-seen.ts'
+import type { Head, Needs } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
-import { Absent, collectTaken, install, NeedsOf, passivate } from './residency.ts'
+import { Absent, install, passivate } from './residency.ts'
 import { attemptText, Cautions, nextTry, type Suspects } from './suspects.ts'
 import { type Taken, takenOf } from './taken.ts'
+import { addLooped, sortFrames } from './taking.ts'
 import { Turns } from './turns.ts'
-import { messagesIn, type Waiting } from './waiting.ts'
+import type { Waiting } from './waiting.ts'
 import { wakeable } from './wakeable.ts'
 
-export interface LanePorts {
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly random: Random
-  readonly ledger: Ledger
-  readonly mailbox: MailboxReader
-  readonly answers: AnswerSink
-  readonly packets: PacketSink
-  readonly news: LaneNews
-  /** Shared by the lanes of a thread; without it the lane is alone in its own. */
-  readonly turns?: Turns
-  /** Memory that outlives the thread, shared by its lanes: they decide one at a time. */
-  readonly inHand?: InHand
-  /** A point where tests make a command throw, loop or end the thread. */
-  readonly beforeDecide?: (received: Received) => void
-}
-
-/** What a lane tells the supervisor. */
-export interface LaneNews {
-  /** Hosted from this position on: whatever was consumed before and not answered must be asked again. */
-  hosted(partition: number, position: Position): void
-  /** It has gone on to the generation of this position: whatever was sent to a former one and not answered was lost with it. */
-  turned(partition: number, position: Position): void
-  /** Another host has it now. */
-  lost(partitions: readonly number[]): void
-  /** Given up as asked: all that was taken of it is committed, the rest waits in its mailbox. */
-  released(partitions: readonly number[]): void
-  /** The ledger stands at row `found`, though row `seen` was committed: the partition is not hosted, because what was told is not true there. */
-  historyLost(partition: number, seen: number, found: number): void
-  /** The lane cannot commit since it lost its shard; `undefined`: it can again. */
-  trouble(code: string | undefined, message: string): void
-  committed(stats: CommitStats): void
-  quarantined(partition: number, position: string, id: string): void
-  log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void
-}
-
-export interface CommitStats {
-  readonly commands: number
-  readonly rows: number
-  readonly bytes: number
-  readonly commitMs: number
-  readonly decideMs: number
-  readonly residents: number
-  /** Answers by code: `posted`, `pending`, a refusal, `replayed`, or a transport code. */
-  readonly outcomes: Readonly<Record<string, number>>
-  /** Number of the last journal row of each partition in it. */
-  readonly pseqs: readonly (readonly [partition: number, pseq: number])[]
-}
-
-export interface LaneLimits {
-  /** Commands taken into one batch. */
-  readonly batchCommandsMax: number
-  /** Below so many waiting commands a lane lets the commit under way end before it decides more; 0 if not given. */
-  readonly overlapCommandsMin?: number
-  /** Accounts and cells kept in memory. */
-  readonly residentsMax: number
-  /** False: packets between partitions of the lane go through the mailbox as all others do. What must not make a difference, for the test that it makes none. */
-  readonly loopback?: boolean
-}
-
-const roundsMax = 4
 const retryFirstMs = 20
 const retryMostMs = 1000
 
@@ -108,7 +36,7 @@ export class Lane {
   private readonly partitions = new Map<number, Hosted>()
   /** Every partition that is or should be hosted here. */
   private readonly mine = new Set<number>()
-  private readonly seen = new Map<number, SeenIds>()
+  private readonly seen: PastSeen
   private readonly writer = new TupleWriter()
   private readonly wake = wakeable()
   private readonly turns: Turns
@@ -118,23 +46,25 @@ export class Lane {
   private readonly committedPseq = new Map<number, number>()
   private readonly releasing = new Set<number>()
   private readonly loopback: Loopback
+  private readonly gate: Gate
+  private readonly commits: Commits
   private needRecovery = true
   private joining = false
-  private readonly commits: Commits
   private batchNumber = 0
   private committedNumber = 0
   private stopping = false
   private targetSegment = 0
   private failures = 0
-  private cancelSay: () => void = () => undefined
 
   constructor(ports: LanePorts, limits: LaneLimits, rules: Rules) {
     this.ports = ports
     this.turns = ports.turns ?? new Turns()
     this.limits = limits
     this.rules = rules
+    this.seen = new PastSeen(ports)
     this.commits = new Commits(ports.ledger)
     this.loopback = new Loopback(this.partitions, limits.loopback !== false)
+    this.gate = new Gate(ports, this.partitions, this.loopback)
   }
 
   /** Adds partitions to host; those that are hosted go on. Takes effect in `run`. `seen`: rows that former hosts are known to have committed. */
@@ -165,6 +95,7 @@ export class Lane {
   /** Finishes what was taken, commits it, and ends `run`. */
   stop(): void {
     this.stopping = true
+    this.gate.stop()
     this.wake.now()
   }
 
@@ -179,7 +110,7 @@ export class Lane {
       }
     }
     await this.commits.over()
-    this.cancelSay()
+    this.gate.silence()
     await this.ports.ledger.close()
   }
 
@@ -198,11 +129,11 @@ export class Lane {
     if (this.commits.count > 0 && this.ports.mailbox.waitingCommands < enough) return await this.rest(enough)
     if (this.stopping) return await this.rest()
     const looped = this.loopback.take()
-    this.leave(looped.gone)
+    this.gate.leave(looped.gone)
     const frames = this.ports.mailbox.take(Math.max(1, this.limits.batchCommandsMax - looped.count))
     if (frames.length === 0 && looped.count === 0) return await this.rest()
-    const work = this.sort(frames)
-    this.addLooped(looped.here, work.together)
+    const work = sortFrames(frames, this.partitions)
+    addLooped(looped.here, work.together)
     if (work.together.size > 0) await this.together(work.together)
     for (const [hosted, after] of work.alone)
       await this.alone(hosted, hosted.taken.allWaiting(), hosted.taken.places(), after)
@@ -212,45 +143,6 @@ export class Lane {
   private async rest(commandsMin = 1): Promise<void> {
     if (!this.stopping) this.ports.mailbox.whenFrames(this.wake.now, commandsMin)
     await this.wake.next()
-  }
-
-  // ---- taking -------------------------------------------------------------------------------------------------------------------
-
-  /** Puts what is new of these frames into `taken` of its partition, with the position behind it. */
-  private sort(frames: readonly Frame[]): { together: Map<Hosted, Position>; alone: Map<Hosted, Position> } {
-    const together = new Map<Hosted, Position>()
-    const alone = new Map<Hosted, Position>()
-    for (const frame of frames) {
-      const hosted = this.partitions.get(frame.partition)
-      if (hosted === undefined) continue
-      const messages = isPacket(frame.bytes) ? messagesIn(frame.bytes) : undefined
-      const reader = messages === undefined ? readerOf(frame) : undefined
-      const { generation, high, low } = frame
-      const after: Position = { generation, high, low, index: messages?.length ?? reader?.count ?? 0 }
-      const before = together.get(hosted) ?? alone.get(hosted)
-      const here = before ?? hosted.position
-      if (comparePositions(after, here) <= 0) continue
-      if (before === undefined) hosted.taken.clear()
-      const behind: Position = { generation, high, low, index: isSameFrame(here, after) ? here.index : 0 }
-      if (reader !== undefined) hosted.taken.add(reader, behind)
-      else hosted.taken.begin(behind)
-      for (const message of messages?.slice(behind.index) ?? []) hosted.taken.push(message)
-      const among = hosted.caution === undefined ? together : alone
-      among.set(hosted, after)
-    }
-    return { together, alone }
-  }
-
-  /** Behind the frames. */
-  private addLooped(looped: ReadonlyMap<Hosted, readonly Waiting[]>, together: Map<Hosted, Position>): void {
-    for (const [hosted, messages] of looped) {
-      if (!together.has(hosted)) {
-        hosted.taken.clear()
-        together.set(hosted, hosted.position)
-      }
-      hosted.taken.begin(undefined)
-      for (const message of messages) hosted.taken.push(message)
-    }
   }
 
   // ---- the normal way -----------------------------------------------------------------------------------------------------------
@@ -290,44 +182,12 @@ export class Lane {
     commandsOf: (hosted: Hosted) => Taken,
   ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
     try {
-      return await this.activate([...parts.keys()], batch, commandsOf)
+      return await activate(this.ports.ledger, [...parts.keys()], batch, commandsOf)
     } catch (error) {
       if (isFault(error)) throw error
       for (const [{ partition }, until] of parts) this.cautions.suspect(partition, { until, known: undefined })
       throw new CommandFailed([...parts.keys()].map(({ partition }) => partition).join(', '), error)
     }
-  }
-
-  /** Loads what the commands need and is not in memory: one round trip, a second where a found row names another account. */
-  private async activate(
-    parts: readonly Hosted[],
-    batch: number,
-    commandsOf: (hosted: Hosted) => Taken,
-  ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
-    const came: (readonly [Hosted, readonly IdKey[]])[] = []
-    const absents = new Map<number, Absent>()
-    for (let round = 0; round < roundsMax; round++) {
-      const needs = new Map<number, Needs>()
-      for (const hosted of parts) {
-        let absent = absents.get(hosted.partition)
-        if (absent === undefined) {
-          absent = new Absent()
-          absents.set(hosted.partition, absent)
-        }
-        const wanted = new NeedsOf()
-        collectTaken(hosted, commandsOf(hosted), batch, absent, wanted)
-        if (!wanted.empty) needs.set(hosted.partition, wanted.list())
-      }
-      if (needs.size === 0) return came
-      const found = await this.ports.ledger.load(needs)
-      for (const hosted of parts) {
-        const asked = needs.get(hosted.partition)
-        const absent = absents.get(hosted.partition)
-        if (asked === undefined || absent === undefined) continue
-        came.push([hosted, install(hosted, asked, found.get(hosted.partition), batch, absent)])
-      }
-    }
-    throw new Error(`what a batch needs was not found in ${roundsMax} rounds`)
   }
 
   /** Waits until there is room for one more commit, then starts this one and goes on. */
@@ -340,7 +200,7 @@ export class Lane {
       () => {
         this.failures = 0
         this.committedNumber = batch.number
-        this.openGate(batch)
+        this.gate.open(batch)
         for (const { partition, before, after, lastPseq } of commit.partitions) {
           this.committedPseq.set(partition, lastPseq)
           this.ports.mailbox.trim(partition, after)
@@ -368,57 +228,6 @@ export class Lane {
         this.wake.now()
       },
     )
-  }
-
-  /** The commit stands: only now anything is heard of it. */
-  private openGate(batch: Batch): void {
-    if (batch.answers.count > 0) {
-      const { tickets, https, replayed, bodies } = batch.answers.take()
-      this.ports.answers.answers(tickets, https, replayed, bodies)
-    }
-    const { linkChanges, leaving } = batch.crossing
-    for (const [{ links }, changes] of linkChanges) links.committed(changes)
-    this.leave(this.loopback.keep(leaving))
-    this.sayDue()
-    for (const [hosted, keys] of batch.touched) {
-      hosted.plainRows = hosted.plainRows.filter((rows) => rows.batch > batch.number)
-      const { accounts } = hosted
-      const { remembered } = hosted.state
-      const before = hosted.usedAgain
-      hosted.usedAgain = []
-      for (const key of before.length === 0 ? keys : [...before, ...keys]) {
-        const one = remembered.get(key)
-        if (one === undefined) continue
-        if ((one.lastUsed ?? 0) > batch.number) {
-          hosted.usedAgain.push(key)
-          continue
-        }
-        // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
-        const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
-        if (held !== undefined && accounts.peek(accountName(held.id, held.asset.code))?.holds.has(key)) continue
-        remembered.delete(key)
-      }
-    }
-  }
-
-  private leave(packets: readonly Leaving[]): void {
-    if (packets.length > 0) this.ports.packets.packets(packets.map(outgoingOf))
-  }
-
-  /** What the links have to say beside packets of new messages; and again when it is time. */
-  private sayDue(): void {
-    this.cancelSay()
-    const now = this.ports.clock.elapsed()
-    const due: Outgoing[] = []
-    let wait: number | undefined
-    for (const { links } of this.partitions.values()) {
-      for (const packet of links.due(now)) due.push(packet)
-      const ms = links.waitMs(now)
-      if (ms !== undefined) wait = Math.min(wait ?? ms, ms)
-    }
-    if (due.length > 0) this.ports.packets.packets(due)
-    if (wait !== undefined && !this.stopping)
-      this.cancelSay = this.ports.timers.after(Math.max(1, wait), () => this.sayDue())
   }
 
   // ---- suspects -----------------------------------------------------------------------------------------------------------------
@@ -555,7 +364,7 @@ export class Lane {
 
   private forget(partition: number): void {
     this.mine.delete(partition)
-    this.seen.delete(partition)
+    this.seen.forget(partition)
     this.epochs.delete(partition)
     this.cautions.forget(partition)
     this.committedPseq.delete(partition)
@@ -599,7 +408,7 @@ export class Lane {
     this.partitions.clear()
     this.loopback.clear()
     this.releaseNow()
-    this.cancelSay()
+    this.gate.silence()
     if (this.stopping || this.mine.size === 0) {
       this.needRecovery = false
       return
@@ -616,7 +425,6 @@ export class Lane {
   }
 
   private open(heads: readonly Head[]): void {
-    const unseen: number[] = []
     for (const head of heads) {
       const committed = this.committedPseq.get(head.partition) ?? 0
       if (head.pseq < committed) {
@@ -625,22 +433,16 @@ export class Lane {
         continue
       }
       this.committed(head.partition, head.pseq)
-      let seen = this.seen.get(head.partition)
-      if (seen === undefined) {
-        seen = freshSeenIds()
-        this.seen.set(head.partition, seen)
-        unseen.push(head.partition)
-      }
       const isFirst = !this.epochs.has(head.partition)
       const caution = this.cautions.whenHosted(head.partition, head.position, head.attempt, isFirst)
-      const hosted = hostedAt(head, this.rules, seen, caution)
+      const hosted = hostedAt(head, this.rules, this.seen.of(head.partition), caution)
       this.partitions.set(head.partition, hosted)
       this.epochs.set(head.partition, head.epoch)
       this.ports.mailbox.open(head.partition, head.position)
       this.ports.news.hosted(head.partition, head.position)
     }
-    this.sayDue()
-    if (unseen.length > 0) void this.loadSeen(unseen)
+    this.gate.sayDue()
+    void this.seen.load()
   }
 
   /** Partitions hosted before may only be resumed; new ones are claimed by right of the process's hosting lock. */
@@ -652,28 +454,6 @@ export class Lane {
       heads.push(...(await this.ports.ledger.takeOver(resumed, { kind: 'resume', epochs: this.epochs })))
     if (fresh.length > 0) heads.push(...(await this.ports.ledger.takeOver(fresh, { kind: 'host' })))
     return heads
-  }
-
-  /** Loads the ids of the past behind the work: until it is done every id is "maybe seen". */
-  private async loadSeen(partitions: readonly number[]): Promise<void> {
-    const filters = new Map<number, SeenIds>()
-    for (const partition of partitions) {
-      const seen = this.seen.get(partition) ?? freshSeenIds()
-      this.seen.set(partition, seen)
-      filters.set(partition, seen)
-    }
-    try {
-      await this.ports.ledger.pastIds(partitions, {
-        id: (partition, idKey) => filters.get(partition)?.add(idKey),
-        filter: (partition, segment, ids, bits) => filters.get(partition)?.addClosed(segment, IdFilter.from(ids, bits)),
-      })
-      for (const seen of filters.values()) seen.loaded = true
-    } catch (error) {
-      this.ports.news.log('warn', 'the ids of the past were not loaded; each id costs a query until the next hosting', {
-        message: error instanceof Error ? error.message : String(error),
-      })
-      for (const partition of partitions) if (this.seen.get(partition)?.loaded === false) this.seen.delete(partition)
-    }
   }
 
   // ---- passivation --------------------------------------------------------------------------------------------------------------
@@ -707,10 +487,3 @@ export class Lane {
     })
   }
 }
-
-const isSameFrame = (a: Position, b: Position): boolean =>
-  a.generation === b.generation && a.high === b.high && a.low === b.low
-
-/** The beginning of a generation holds none. */
-const readerOf = ({ bytes }: Frame): FrameReader | undefined =>
-  bytes.length === 0 ? undefined : new FrameReader(bytes)

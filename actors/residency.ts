@@ -220,6 +220,26 @@ export function recall(hosted: Hosted, key: IdKey): Remembered | undefined {
 
 const recallWords = new Int32Array(4)
 
+/** Forgets transactions of a batch that is committed, unless a later one uses them: then its commit lets them go. */
+export function letGo(hosted: Hosted, keys: readonly IdKey[], committed: number): void {
+  hosted.plainRows = hosted.plainRows.filter((rows) => rows.batch > committed)
+  const { accounts, usedAgain } = hosted
+  const { remembered } = hosted.state
+  hosted.usedAgain = []
+  for (const key of usedAgain.length === 0 ? keys : [...usedAgain, ...keys]) {
+    const one = remembered.get(key)
+    if (one === undefined) continue
+    if ((one.lastUsed ?? 0) > committed) {
+      hosted.usedAgain.push(key)
+      continue
+    }
+    // Open holds of resident accounts keep their transaction: a capture needs no query, and its row finds what it links to.
+    const held = one.decided?.command.type === 'hold' ? one.decided.rows.at(-1)?.from : undefined
+    if (held !== undefined && accounts.peek(accountName(held.id, held.asset.code))?.holds.has(key)) continue
+    remembered.delete(key)
+  }
+}
+
 /**
  * Passivation: forgets accounts whose last batch has committed, in turn with a second chance for the recently used, until at most `excess` are
  * gone. Their state is durable already: nothing to write. Returns how many went.

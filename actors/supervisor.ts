@@ -3,7 +3,7 @@
 //   slot: starting -> hosting -> (thread ends) -> starting ..
 import { violated } from '../core/invariant.ts'
 import type { Intake } from './intake.ts'
-import type { CommitStats } from './lane.ts'
+import type { CommitStats } from './lane-ports.ts'
 import type { Clock, Thread, Threads, Timers } from './ports.ts'
 import type { Position } from './position.ts'
 import type { Suspects, Suspicion } from './suspects.ts'

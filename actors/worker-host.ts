@@ -1,7 +1,8 @@
 // What runs in a worker thread: one lane per shard, and the talk with the supervisor. No adapter is named here; the thread's entry brings them.
 import type { Received, Rules } from '../core/partition.ts'
 import type { InHand } from './in-hand.ts'
-import { Lane, type LaneLimits } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { LaneLimits } from './lane-ports.ts'
 import type { Clock, Ledger, MailboxReader, Random, Timers } from './ports.ts'
 import { Turns } from './turns.ts'
 import type { FromWorker, ToWorker } from './worker-protocol.ts'

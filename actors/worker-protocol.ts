@@ -1,5 +1,5 @@
 // What the supervisor and a worker thread say to each other. Plain data, so that structured clone loses nothing; errors are messages too.
-import type { CommitStats } from './lane.ts'
+import type { CommitStats } from './lane-ports.ts'
 import type { Outgoing } from './links.ts'
 import type { Position } from './position.ts'
 import type { Suspicion } from './suspects.ts'

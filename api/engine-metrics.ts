@@ -1,6 +1,6 @@
 // What Prometheus sees of the engine. Fed by commits and scrapes only: nothing is counted per command.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { CommitStats } from '../actors/lane.ts'
+import type { CommitStats } from '../actors/lane-ports.ts'
 import type { RunningEngine } from './compose.ts'
 import type { MailboxNews } from './mailbox.ts'
 

@@ -1,7 +1,7 @@
 // A simulated installation: databases, the process that hosts, clients that send again what was not answered, and the disasters. Keeps a record
 // of all that was asked and told.
 import type { Answer } from '../../actors/engine.ts'
-import type { LaneLimits } from '../../actors/lane.ts'
+import type { LaneLimits } from '../../actors/lane-ports.ts'
 import { partitionOfCommand } from '../../actors/route.ts'
 import { defaultMailboxLimits, type MemoryMailboxLimits } from '../../adapters/memory/mailbox.ts'
 import { SimulatedDatabase } from '../../adapters/simulated/database.ts'
