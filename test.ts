@@ -13,7 +13,7 @@ type TestEvent = { readonly type: string; readonly data: Readonly<Record<string,
 
 const folders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf', 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
-const testsAtLeast = { all: 1550, unit: 1300 }
+const testsAtLeast = { all: 1570, unit: 1320 }
 const slowestShown = 10
 
 const phases = [
