@@ -1,4 +1,4 @@
-// Random graphs of transfers, postings and refunds between owners of several partitions, while commits fail, answers of commits are lost, threads
+// Random graphs of transfers, postings, loans and refunds between owners of several partitions, while commits fail, answers of commits are lost, threads
 // and processes die, and packets between partitions are lost, doubled, late and out of turn. Every transaction must stand whole or not at all.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -308,6 +308,15 @@ class World {
     return this.answers.get(`${owner} ${id}`)?.command
   }
 
+  /** Whoever asks, under whatever id. */
+  checkLoans(): void {
+    const posted = [...this.answers.values()].flatMap(({ command, answer }) =>
+      command.type === 'disbursement' && answer.http < 300 ? [`${command.owner} ${command.loan}`] : [],
+    )
+    assert.equal(new Set(posted).size, posted.length, 'a loan was paid out twice')
+    if (posted.length > 0) note('loans')
+  }
+
   /** P2 and P5: no id decided twice, no row twice, rows numbered without gaps. */
   checkOnce(): void {
     const names = this.shard.rows.map(({ partition, idKey, row }) => `${partition} ${idKey} ${row.leg}`)
@@ -334,6 +343,7 @@ const check = async (runs: number, weather: Weather): Promise<void> => {
         await world.rest()
         world.checkBalances()
         world.checkOnce()
+        world.checkLoans()
         for (const { answer } of world.answers.values()) note(`answer ${codeOf(answer)}`)
       } finally {
         world.end()
@@ -365,6 +375,7 @@ test('whatever dies and whatever is lost, a transaction across partitions stands
     'lost packets',
     'late packets',
     'doubled packets',
+    'loans',
   ])
     assert.ok((happened.get(what) ?? 0) > 10, `${what}: ${happened.get(what)}`)
 })

@@ -4,16 +4,20 @@
 //   credit line    -> house:credit:drawn            the whole, if a line is named: its limit is what bounds it
 //   each funder    -> house:loan:funder:<funder>    its share: what the institution owes it out of the repayments
 //   principal      -> wallet or house:payout:..     the whole: what the borrower owes, and has been paid
+//
+// The borrower's partition decides it. Where a funder or the wallet lives elsewhere it is a transaction across partitions of these legs.
 import { type Account, available, openedAccount } from './account.ts'
+import { startJoint } from './across/coordinate.ts'
+import { isAcross } from './across/joint.ts'
 import type { Asset } from './asset.ts'
-import type { Refusal } from './code.ts'
 import type { Disburse } from './command.ts'
 import { accepted, type Decision, declined } from './decision.ts'
 import { Draft } from './draft.ts'
 import { creditDrawnAccount, funderAccount } from './house.ts'
-import { isHouse } from './identity.ts'
+import { isHouse, ownerOfAccount } from './identity.ts'
+import { violated } from './invariant.ts'
 import { principalId } from './lots.ts'
-import { allocate, parseAmount } from './money.ts'
+import { allocate, formatMinor, normalizeDecimal, parseAmount } from './money.ts'
 import type { PartitionState, Received } from './partition.ts'
 import { fundsFacts } from './transfer.ts'
 
@@ -23,14 +27,17 @@ export function decideDisbursement(
   at: number,
   command: Disburse,
 ): Decision {
-  const { accounts } = state
-  const wallet = isHouse(command.to) ? undefined : accounts.get(command.to)
-  const line = command.creditLine === undefined ? undefined : accounts.get(command.creditLine)
-  const funders = command.funders.map(({ account }) => (isHouse(account) ? undefined : accounts.get(account)))
+  const { accounts, rules, partition } = state
+  const { creditLine, to } = command
+  const livesHere = (id: string): boolean => !isHouse(id) && rules.partitionOf(ownerOfAccount(id)) === partition
+  const funderIds = command.funders.map(({ account }) => account).filter(livesHere)
+  const wallet = livesHere(to) ? accounts.get(to) : undefined
+  const line = creditLine === undefined ? undefined : accounts.get(creditLine)
+  const funders = funderIds.map((id) => accounts.get(id))
   const missing =
-    (wallet === undefined && !isHouse(command.to)) ||
-    (line === undefined && command.creditLine !== undefined) ||
-    command.funders.some(({ account }, i) => !isHouse(account) && funders[i] === undefined)
+    (wallet === undefined && livesHere(to)) ||
+    (line === undefined && creditLine !== undefined) ||
+    funders.includes(undefined)
   if (missing) return declined(state, received, at, 'account_not_found')
   const principal = accounts.get(principalId(command.owner, command.loan))
   const named = [wallet, line, ...funders, principal]
@@ -45,18 +52,47 @@ export function decideDisbursement(
   const amount = parseAmount(command.amount, asset.scale)
   if (typeof amount === 'string') return declined(state, received, at, amount)
   if (hasTwice(command)) return declined(state, received, at, 'same_account')
-  // Any entry at all: a loan that was reversed was disbursed as well.
-  if (principal !== undefined && principal.seq > 0) return declined(state, received, at, 'loan_already_disbursed')
+  if (isPaidOut(state, command, principal)) return declined(state, received, at, 'loan_already_disbursed')
   if (line !== undefined && available(line) < amount) {
     return declined(state, received, at, 'credit_line_exceeded', fundsFacts(line, amount))
   }
+  const legs = legsOf(command, amount)
   const draft = new Draft(state)
-  const refusal = book(draft, command, asset, amount)
-  if (refusal !== undefined) return declined(state, received, at, refusal, draft.facts)
+  if (isAcross(state, legs)) {
+    openPrincipal(draft, command, asset)
+    const across = legs.map((leg) => ({
+      ...leg,
+      amount: normalizeDecimal(formatMinor(leg.amount, asset.scale)),
+      asset: undefined,
+      known: asset.code,
+    }))
+    return startJoint(state, received, command, at, { kind: 'disbursement', legs: across, link: undefined, draft })
+  }
+  for (const leg of legs) {
+    if (leg === legs.at(-1)) openPrincipal(draft, command, asset)
+    const refusal = draft.book('disbursement', leg.from, leg.to, asset, leg.amount)
+    if (refusal !== undefined) return declined(state, received, at, refusal, draft.facts)
+  }
   return accepted(state, received, at, draft.rows())
 }
 
-/** The one asset of all accounts; of the house alone the given one. */
+/** Any entry at all: a loan that was reversed was disbursed as well. So is one that is on its way to other partitions. */
+function isPaidOut(
+  { joints }: Readonly<PartitionState>,
+  { owner, loan }: Disburse,
+  principal: Readonly<Account> | undefined,
+): boolean {
+  if (principal === undefined) return false
+  if (principal.seq > 0) return true
+  if (principal.pledge === undefined) return false
+  for (const { joint } of joints.coordinations.values()) {
+    const { command } = joint
+    if (command.type === 'disbursement' && command.owner === owner && command.loan === loan) return true
+  }
+  return false
+}
+
+/** The one asset of all accounts that live here; of others and the house alone the given one. */
 function assetOf(
   { catalog }: Readonly<PartitionState>,
   command: Disburse,
@@ -78,25 +114,28 @@ function hasTwice({ owner, loan, to, creditLine, funders }: Disburse): boolean {
   return new Set(ids).size !== ids.length
 }
 
-function book(draft: Draft, command: Disburse, asset: Asset, amount: bigint): Refusal | undefined {
-  const { owner, loan, to, creditLine, funders } = command
-  if (creditLine !== undefined) {
-    const refusal = draft.book('disbursement', creditLine, creditDrawnAccount, asset, amount)
-    if (refusal !== undefined) return refusal
+interface LoanLeg {
+  readonly from: string
+  readonly to: string
+  /** Minor units, never 0. */
+  readonly amount: bigint
+}
+
+/** In the order in which they are booked; the pay-out is the last. */
+function legsOf({ owner, loan, to, creditLine, funders }: Disburse, amount: bigint): readonly LoanLeg[] {
+  const legs: LoanLeg[] = []
+  if (creditLine !== undefined) legs.push({ from: creditLine, to: creditDrawnAccount, amount })
+  const shares = funders.map(({ share }) => share)
+  for (const [i, part] of (shares.length === 0 ? [] : allocate(amount, shares)).entries()) {
+    const account = funders[i]?.account ?? violated('a_share_has_its_funder', { i })
+    // A share of less than a unit.
+    if (part > 0n) legs.push({ from: account, to: funderAccount(account), amount: part })
   }
-  const parts =
-    funders.length === 0
-      ? []
-      : allocate(
-          amount,
-          funders.map(({ share }) => share),
-        )
-  for (const [i, { account }] of funders.entries()) {
-    const part = parts[i] ?? 0n
-    const refusal = part === 0n ? undefined : draft.book('disbursement', account, funderAccount(account), asset, part)
-    if (refusal !== undefined) return refusal
-  }
+  legs.push({ from: principalId(owner, loan), to, amount })
+  return legs
+}
+
+function openPrincipal(draft: Draft, { owner, loan }: Disburse, asset: Asset): void {
   const principal = principalId(owner, loan)
   draft.openIfMissing(principal, (key) => openedAccount(key, principal, asset, 'debit', 0n))
-  return draft.book('disbursement', principal, to, asset, amount)
 }

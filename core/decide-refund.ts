@@ -13,7 +13,7 @@ import { ownerOfCommand } from './owner.ts'
 import type { PartitionState, Received } from './partition.ts'
 import { refundOrder } from './refund-order.ts'
 import type { Row, RowKind } from './row.ts'
-import type { Decided, Remembered } from './transaction.ts'
+import type { Decided, LegText, Remembered } from './transaction.ts'
 
 /** Rows of an original that a refund turns round. What a final capture released beside them is not theirs. */
 const refundable: ReadonlySet<RowKind> = new Set<RowKind>([
@@ -86,9 +86,7 @@ function refundAcross(
   const { asset } = account
   const underWay = joints.refunding.get(link) ?? 0n
   if (facts?.legs !== undefined) {
-    const owner = ownerOfCommand(command)
-    const first = facts.legs.find(([from]) => ownerOfAccount(from) === owner)
-    if (first?.[0] !== account.id) return 'original_not_found'
+    if (!mayTurnRound(command, facts.legs, account)) return 'original_not_found'
     if (given !== undefined) return 'original_not_refundable'
     if (underWay > 0n || links.some(({ kind }) => kind === 'refund')) return 'refund_exceeds_original'
     const legs = facts.legs
@@ -105,6 +103,13 @@ function refundAcross(
   if (amount > left || left <= 0n) return 'refund_exceeds_original'
   const back = { from: far, to: account.id, amount: normalizeDecimal(formatMinor(amount, asset.scale)) }
   return { kind: 'refund', legs: [{ ...back, asset: undefined, known: asset.code }], link }
+}
+
+/** As `isParty`, of an original across partitions. */
+function mayTurnRound(command: Decided['command'], legs: readonly LegText[], { id }: Account): boolean {
+  if (command.type === 'disbursement') return legs.some(([from, to]) => from === id || to === id)
+  const owner = ownerOfCommand(command)
+  return legs.find(([from]) => ownerOfAccount(from) === owner)?.[0] === id
 }
 
 /** Of one transfer, or of postings, the account that paid first; of points, an order or a disbursement any account that had a part in it. */

@@ -26,8 +26,10 @@ export interface Facts {
   /** hold: epoch milliseconds at which it runs out. */
   readonly expiresAt?: number
   /** Several transfers across partitions: all of them, because the rows of this partition do not tell. */
-  readonly legs?: readonly (readonly [from: string, to: string, amount: string, asset: string])[]
+  readonly legs?: readonly LegText[]
 }
+
+export type LegText = readonly [from: string, to: string, amount: string, asset: string]
 
 /** One decision, accepted or declined: everything its answer is rendered from. */
 export interface Decided {

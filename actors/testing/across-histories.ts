@@ -1,17 +1,20 @@
-// Random graphs of transfers, postings and refunds between owners who live in several partitions, made so that they meet: few accounts, ids used
+// Random graphs of transfers, postings, loans and refunds between owners who live in several partitions, made so that they meet: few accounts, ids used
 // again, refunds of what others refund too, accounts frozen and closed in between.
 import fc from 'fast-check'
 import type { Command, Posting } from '../../core/command.ts'
+import { principalId } from '../../core/lots.ts'
+import { allocate, formatMinor, parseAmount } from '../../core/money.ts'
 
 export interface AcrossBurst {
   readonly waitMs: number
   readonly commands: readonly Command[]
 }
 
+const sharesOf = [['1'], ['0.3', '0.7'], ['0.33', '0.33', '0.34']]
 const owners = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const
 
 interface Draw {
-  readonly kind: 'transfer' | 'credit' | 'debit' | 'postings' | 'refund' | 'change' | 'again' | 'conflict'
+  readonly kind: 'transfer' | 'credit' | 'debit' | 'postings' | 'loan' | 'refund' | 'change' | 'again' | 'conflict'
   readonly legs: readonly Posting[]
   readonly back: number
   readonly part: string | undefined
@@ -47,6 +50,7 @@ const draw: fc.Arbitrary<Draw> = fc.record({
   kind: fc.oneof(
     { weight: 6, arbitrary: fc.constant('transfer' as const) },
     { weight: 4, arbitrary: fc.constant('postings' as const) },
+    { weight: 3, arbitrary: fc.constant('loan' as const) },
     { weight: 4, arbitrary: fc.constant('refund' as const) },
     { weight: 2, arbitrary: fc.constantFrom('credit' as const, 'debit' as const) },
     { weight: 1, arbitrary: fc.constantFrom('change' as const, 'conflict' as const) },
@@ -113,12 +117,33 @@ function commandOf(
       const owner = names[back % Math.max(1, names.length)]?.split(':')[0]
       return { type: 'postings', id, owner: owner ?? 'house', transfers: legs }
     }
+    case 'loan': {
+      const funders = [...new Set(legs.map((one) => one.from))].slice(0, 3)
+      const shares = sharesOf[funders.length - 1] ?? []
+      return {
+        type: 'disbursement',
+        id,
+        owner: owners[back] ?? 'a',
+        // Few, so that one is paid out by several at a time.
+        loan: legs.length > 3 ? 'L2' : 'L1',
+        to,
+        amount,
+        asset: 'CNY',
+        funders: funders.map((account, i) => ({ account, share: shares[i] ?? '0' })),
+      }
+    }
     case 'refund': {
-      const originals = sent.filter(({ type }) => type === 'transfer' || type === 'debit' || type === 'postings')
+      const originals = sent.filter(({ type }) => ['transfer', 'debit', 'postings', 'disbursement'].includes(type))
       const of = originals.at(-1 - (back % Math.max(1, originals.length)))
       const payer = of === undefined ? undefined : payerOf(of)
       if (of === undefined || payer === undefined) return undefined
-      return { type: 'refund', id, account: payer, of: of.id, amount: of.type === 'postings' ? undefined : part }
+      return {
+        type: 'refund',
+        id,
+        account: payer,
+        of: of.id,
+        amount: of.type === 'postings' || of.type === 'disbursement' ? undefined : part,
+      }
     }
     case 'change':
       return { type: 'change', id: `!${id}`, account: from.startsWith('house:') ? to : from, status }
@@ -133,6 +158,7 @@ function commandOf(
 
 function payerOf(of: Command): string | undefined {
   if (of.type === 'debit') return of.account
+  if (of.type === 'disbursement') return principalId(of.owner, of.loan)
   if (of.type === 'transfer') return of.from.startsWith('house:') ? undefined : of.from
   if (of.type !== 'postings') return undefined
   return of.transfers.map(({ from }) => from).find((from) => from.split(':')[0] === of.owner)
@@ -159,6 +185,27 @@ export function legsOfCommand(
       return [plain(command)]
     case 'postings':
       return command.transfers.map(plain)
+    case 'disbursement': {
+      const { owner, loan, to, funders } = command
+      const scale = 2
+      const whole = parseAmount(command.amount, scale)
+      const parts =
+        typeof whole === 'bigint'
+          ? allocate(
+              whole,
+              funders.map(({ share }) => share),
+            )
+          : []
+      return [
+        ...funders.map(({ account }, i) => ({
+          from: account,
+          to: `house:loan:funder:${account.startsWith('house:') ? account.slice('house:'.length) : account.split(':')[0]}`,
+          amount: formatMinor(parts[i] ?? 0n, scale),
+          asset: 'CNY',
+        })),
+        { from: principalId(owner, loan), to, amount: command.amount, asset: 'CNY' },
+      ]
+    }
     case 'refund': {
       const of = original(command.account.split(':')[0] ?? '', command.of)
       if (of === undefined) return []

@@ -103,13 +103,11 @@ function disbursementOf(body: Static<typeof DisbursementBody>, head: Head): Disb
   if (`${owner}:loan:${body.loan}:principal`.length > accountIdMax) {
     return invalid('loan', `loan makes an account id of more than ${accountIdMax} characters.`)
   }
-  // Its rows stand in the borrower's partition.
-  const theirs = (id: string): boolean => isHouse(id) || ownerOfAccount(id) === owner
-  if (!theirs(to)) return invalid('to', 'to must be an account of the owner, or of the house.')
-  const other = (body.funders ?? []).findIndex(({ account }) => !theirs(account))
-  if (other !== -1) {
-    const name = `funders[${other}].account`
-    return invalid(name, `${name} must be an account of the house, or of the owner.`)
+  const accounts = [to, ...(body.funders ?? []).map(({ account }) => account)]
+  const owners = accounts.filter((id) => !isHouse(id)).map(ownerOfAccount)
+  // Shares are divided where the borrower lives, and nobody else's accounts are known there.
+  if (creditLine === undefined && body.asset === undefined && owners.length > 0 && !owners.includes(owner)) {
+    return invalid('asset', 'asset is required where no account of the owner tells it.')
   }
   const funders = (body.funders ?? []).map(({ account, share }) => ({ account, share: normalizeDecimal(share) }))
   if (funders.length > 0 && !areShares(funders.map(({ share }) => share))) {

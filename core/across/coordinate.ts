@@ -3,11 +3,12 @@
 import { type Refusal, refusalNumbers } from '../code.ts'
 import type { TransactionCommand } from '../command.ts'
 import { businessDateOf, type Decision, declined } from '../decision.ts'
+import type { Draft } from '../draft.ts'
 import type { IdKey } from '../identity.ts'
 import { violated } from '../invariant.ts'
 import type { PartitionState, Received } from '../partition.ts'
 import { type PostedKind, type Row, sidelessRow } from '../row.ts'
-import type { Decided, Facts } from '../transaction.ts'
+import type { Decided, Facts, LegText } from '../transaction.ts'
 import {
   type Coordination,
   coordinationsMax,
@@ -30,6 +31,8 @@ export interface Plan {
   readonly legs: readonly Leg[]
   /** Key of the original that is refunded. */
   readonly link: IdKey | undefined
+  /** With what the command opens in its own way; default: nothing. */
+  readonly draft?: Draft
 }
 
 /** Reserves the coordinator's own part and asks the others. Refused at once where the own part does not hold: then nobody is asked. */
@@ -38,7 +41,7 @@ export function startJoint(
   received: Received,
   command: TransactionCommand,
   at: number,
-  { kind, legs, link }: Plan,
+  { kind, legs, link, draft }: Plan,
 ): Decision {
   if (state.joints.coordinations.size >= coordinationsMax) return { kind: 'overloaded' }
   const { idKey } = received
@@ -46,7 +49,7 @@ export function startJoint(
   if (parties.length < 2 || parties.length > partiesMax) violated('parties_of_a_joint', { parties: parties.length })
   const asked = { idKey, command, kind, legs, date: businessDateOf(state, command, at), link, parties }
   const firstLeg = firstLegOf(0, 1)
-  const tried = tryPart(state, asked, firstLeg)
+  const tried = tryPart(state, asked, firstLeg, draft)
   if ('refusal' in tried) return declined(state, received, at, tried.refusal, tried.facts)
   if (!promisesFit(state, tried.part)) return declined(state, received, at, 'amount_overflow')
   const joint: Joint = { ...asked, legs: known(legs, tried.posted, state, asked) }
@@ -82,7 +85,9 @@ export function hearAnswer(
 
 function post(state: Readonly<PartitionState>, { joint, part, form, assets }: Coordination, at: number): Step {
   const rows = postingRows(state, joint.kind, part, 0, joint.link)
-  const facts = joint.legs.length === 1 ? undefined : { legs: joint.legs.map((leg, i) => legText(leg, i, assets)) }
+  // One transfer is told by its row, and is refunded in parts; all else by its legs, as a whole.
+  const isTransfer = joint.legs.length === 1 && joint.kind !== 'disbursement'
+  const facts = isTransfer ? undefined : { legs: joint.legs.map((leg, i) => legText(leg, i, assets)) }
   const decided = decidedWith(joint, at, withFirst(rows, joint), facts)
   const sends = form === 'settle' ? [] : toOthers(joint, undefined, { kind: 'post', idKey: joint.idKey })
   return { decided, ends: { role: 'coordination', idKey: joint.idKey }, sends }
@@ -146,7 +151,7 @@ function differ(assets: readonly LegAsset[]): boolean {
   return false
 }
 
-function legText(leg: Leg, index: number, assets: readonly LegAsset[]): readonly [string, string, string, string] {
+function legText(leg: Leg, index: number, assets: readonly LegAsset[]): LegText {
   const asset = leg.known ?? leg.asset ?? assets.find(([number]) => number === index)?.[1] ?? ''
   return [leg.from, leg.to, leg.amount, asset]
 }

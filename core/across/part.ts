@@ -25,9 +25,16 @@ export interface Refused {
   readonly facts: Facts | undefined
 }
 
-/** Checks the legs of `partition` in their order, each seeing what those before it did. Rows are numbered from `firstLeg`. */
-export function tryPart(state: Readonly<PartitionState>, joint: Joint, firstLeg: number): Tried | Refused {
-  const draft = new Draft(state)
+/**
+ * Checks the legs of `partition` in their order, each seeing what those before it did. Rows are numbered from `firstLeg`. `draft`: with accounts
+ * that the command opens.
+ */
+export function tryPart(
+  state: Readonly<PartitionState>,
+  joint: Joint,
+  firstLeg: number,
+  draft = new Draft(state),
+): Tried | Refused {
   const assets: LegAsset[] = []
   for (const half of halvesOf(joint, state.rules, state.partition)) {
     const leg = joint.legs[half.leg]
