@@ -120,8 +120,11 @@ test('a transfer between two owners: answer, repeat, conflict, statements on bot
     amount: String(i + 1),
   }))
   assert.equal((await json(posts, { id: 'ring', type: 'postings', owner: 'ann', transfers })).status, 201)
-  const view = await posts.get<{ transfers: unknown[] }>('/v1/transactions/ring?owner=ann')
-  assert.equal(view.transfers.length, names.length)
+  const view = await posts.get<{ transfers: { amount: string }[] }>('/v1/transactions/ring?owner=ann')
+  assert.deepEqual(
+    view.transfers.map(({ amount }) => amount),
+    names.map((_, i) => `${i + 1}.00`),
+  )
   const tooMuch = transfers.map((one, i) => (i === 5 ? { ...one, amount: '5000' } : one))
   const refused = await json(posts, { id: 'ring2', type: 'postings', owner: 'ann', transfers: tooMuch })
   assert.deepEqual([refused.status, refused.body.code, refused.body.available], [422, 'insufficient_funds', undefined])

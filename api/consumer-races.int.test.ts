@@ -56,6 +56,18 @@ function outcomes(answers: readonly (HttpAnswer | undefined)[]): Record<string, 
 const balanceOf = async (account: string): Promise<string> =>
   (await http.get<{ balance: string }>(`/v1/accounts/${account}`)).balance
 
+/** The other parties follow the answer within milliseconds. */
+async function stand(accounts: readonly string[], expected: readonly string[]): Promise<void> {
+  for (let looked = 0; ; looked++) {
+    const balances = await Promise.all(accounts.map(balanceOf))
+    if (looked === 200 || JSON.stringify(balances) === JSON.stringify(expected)) {
+      assert.deepEqual(balances, expected)
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+
 test('withdrawing: 400 debits of 1 at once on 150 take exactly 150', { timeout: 180_000 }, async () => {
   await openWith('w:cash', '150')
   const answers = await Promise.all(
@@ -170,6 +182,58 @@ test('a loan id is paid out once, and the takings of a merchant are settled once
   )
   assert.deepEqual(outcomes(settled), { posted: 1, insufficient_funds: 39 })
   assert.deepEqual([await balanceOf('m3:cash'), await balanceOf('house:merchant:m3')], ['120.00', '0.00'])
+})
+
+test('banks that are owners fund a loan by shares, once, and get it back whole', { timeout: 180_000 }, async () => {
+  const banks = times(6, (i) => `bank${i}:funds`)
+  for (const bank of banks) await openWith(bank, '1000')
+  await openWith('j:line', '0', '500')
+  await openWith('shop:cash', '0')
+  const [a = '', b = '', c = ''] = banks
+  const loan = { type: 'disbursement', owner: 'j', loan: 'L1', creditLine: 'j:line', to: 'shop:cash', amount: '400.01' }
+  const thirds = [
+    { account: a, share: '0.3' },
+    { account: b, share: '0.3' },
+    { account: c, share: '0.4' },
+  ]
+  const poor = await post({
+    ...loan,
+    id: 'poor',
+    loan: 'L0',
+    funders: [...thirds.slice(1), { account: 'l:cash', share: '0.3' }],
+  })
+  assert.deepEqual([poor?.status, JSON.parse(poor?.body ?? '{}').code], [422, 'insufficient_funds'])
+  assert.equal(JSON.parse(poor?.body ?? '{}').available, undefined, 'it tells what another owner has')
+  const unknown = await post({ ...loan, id: 'unknown', loan: 'L0', to: 'nobody:cash', funders: thirds })
+  assert.equal(JSON.parse(unknown?.body ?? '{}').code, 'account_not_found')
+  const answers = await Promise.all(times(100, (i) => post({ ...loan, id: `j${i}`, funders: thirds })))
+  assert.deepEqual(outcomes(answers), { posted: 1, loan_already_disbursed: 99 })
+  const paid = answers.findIndex((answer) => answer?.status === 201)
+  const involved = [a, b, c, 'shop:cash', 'j:line', 'j:loan:L1:principal']
+  await stand(involved, ['880.00', '880.00', '839.99', '400.01', '-400.01', '400.01'])
+  const owed = await Promise.all(['bank0', 'bank2'].map((name) => balanceOf(`house:loan:funder:${name}`)))
+  assert.deepEqual(owed, ['120.00', '160.01'])
+  const view = await http.get<{ transfers: { from: string; to: string; amount: string }[] }>(
+    `/v1/transactions/j${paid}?owner=j`,
+  )
+  assert.deepEqual(
+    view.transfers.map(({ from, to, amount }) => `${from} ${to} ${amount}`),
+    [
+      'j:line house:credit:drawn 400.01',
+      'bank0:funds house:loan:funder:bank0 120.00',
+      'bank1:funds house:loan:funder:bank1 120.00',
+      'bank2:funds house:loan:funder:bank2 160.01',
+      'j:loan:L1:principal shop:cash 400.01',
+    ],
+  )
+  const part = await post({ id: 'part', type: 'refund', account: 'j:line', of: `j${paid}`, amount: '1' })
+  assert.equal(JSON.parse(part?.body ?? '{}').code, 'original_not_refundable')
+  const backs = await Promise.all(
+    times(20, (i) => post({ id: `back${i}`, type: 'refund', account: 'j:loan:L1:principal', of: `j${paid}` })),
+  )
+  assert.deepEqual(outcomes(backs), { posted: 1, refund_exceeds_original: 19 })
+  await stand(involved, ['1000.00', '1000.00', '1000.00', '0.00', '0.00', '0.00'])
+  assert.deepEqual(outcomes([await post({ ...loan, id: 'again', funders: thirds })]), { loan_already_disbursed: 1 })
 })
 
 test('killed in the midst, three times: nothing is used twice, and every first answer is given again', {

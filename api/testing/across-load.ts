@@ -42,7 +42,8 @@ export class AcrossLoad {
   private next(): Asked {
     const { random } = this
     const id = `x${this.number++}`
-    const drawn = random.below(10)
+    const drawn = random.below(12)
+    if (drawn > 9) return this.loan(id)
     if (drawn < 5) return this.transfer(id)
     if (drawn < 8) return this.postings(id)
     const originals = this.asked.filter(({ of, answer }) => of !== undefined && answer?.status === 201)
@@ -75,6 +76,23 @@ export class AcrossLoad {
     const owner = ownerOf(moves.map(({ to }) => to)[0] ?? '')
     const transfers = moves.map(({ from, to, amount }) => ({ from, to, amount: String(amount) }))
     return asked(owner, id, { id, type: 'postings', owner, transfers }, moves, undefined)
+  }
+
+  /** Two fund it by halves, a third gets it, and the borrower may be anybody. */
+  private loan(id: string): Asked {
+    const chosen = new Set<string>()
+    while (chosen.size < 3) chosen.add(this.pick())
+    const [one = '', other = '', to = ''] = chosen
+    const half = 1 + this.random.below(30)
+    const owner = ownerOf(this.pick())
+    const funders = [one, other].map((account) => ({ account, share: '0.5' }))
+    const body = { id, type: 'disbursement', owner, loan: id, to, amount: String(2 * half), asset: 'CNY', funders }
+    const moves = [
+      { from: one, to: 'house:loan', amount: half },
+      { from: other, to: 'house:loan', amount: half },
+      { from: 'house:loan', to, amount: 2 * half },
+    ]
+    return asked(owner, id, body, moves, undefined)
   }
 
   private refund(id: string, { of, moves }: Asked): Asked {

@@ -6,6 +6,7 @@ import { businessDateOf, type Decision, declined } from '../decision.ts'
 import type { Draft } from '../draft.ts'
 import type { IdKey } from '../identity.ts'
 import { violated } from '../invariant.ts'
+import { formatMinor, parseAmount } from '../money.ts'
 import type { PartitionState, Received } from '../partition.ts'
 import { type PostedKind, type Row, sidelessRow } from '../row.ts'
 import type { Decided, Facts, LegText } from '../transaction.ts'
@@ -87,7 +88,7 @@ function post(state: Readonly<PartitionState>, { joint, part, form, assets }: Co
   const rows = postingRows(state, joint.kind, part, 0, joint.link)
   // One transfer is told by its row, and is refunded in parts; all else by its legs, as a whole.
   const isTransfer = joint.legs.length === 1 && joint.kind !== 'disbursement'
-  const facts = isTransfer ? undefined : { legs: joint.legs.map((leg, i) => legText(leg, i, assets)) }
+  const facts = isTransfer ? undefined : { legs: joint.legs.map((leg, i) => legText(state, leg, i, assets)) }
   const decided = decidedWith(joint, at, withFirst(rows, joint), facts)
   const sends = form === 'settle' ? [] : toOthers(joint, undefined, { kind: 'post', idKey: joint.idKey })
   return { decided, ends: { role: 'coordination', idKey: joint.idKey }, sends }
@@ -151,7 +152,10 @@ function differ(assets: readonly LegAsset[]): boolean {
   return false
 }
 
-function legText(leg: Leg, index: number, assets: readonly LegAsset[]): LegText {
-  const asset = leg.known ?? leg.asset ?? assets.find(([number]) => number === index)?.[1] ?? ''
-  return [leg.from, leg.to, leg.amount, asset]
+/** The amount with the decimals of its asset, as an answer shows it. */
+function legText({ catalog }: Readonly<PartitionState>, leg: Leg, index: number, found: readonly LegAsset[]): LegText {
+  const asset = leg.known ?? leg.asset ?? found.find(([number]) => number === index)?.[1] ?? ''
+  const scale = catalog.assets.get(asset)?.scale ?? 0
+  const minor = parseAmount(leg.amount, scale)
+  return [leg.from, leg.to, typeof minor === 'bigint' ? formatMinor(minor, scale) : leg.amount, asset]
 }
