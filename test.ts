@@ -1,6 +1,8 @@
 // Runs the tests: `node --import tsx test.ts [--unit] [part of a path ..]`. node:test on Node 20 finds no .ts files by itself and calls that a
-// success, so the files are listed here, and too few tests are a failure.
-import { readdirSync, readFileSync } from 'node:fs'
+// success, so the files are listed here, and too few tests are a failure. Those of the six folders run from emitted JavaScript (`dist-test`): the tests
+// start hundreds of processes and threads, and tsx costs each of them a second of CPU.
+import { spawnSync } from 'node:child_process'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -11,7 +13,8 @@ import { parseArgs, styleText } from 'node:util'
 
 type TestEvent = { readonly type: string; readonly data: Readonly<Record<string, unknown>> }
 
-const folders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf', 'examples']
+const emittedFolders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf']
+const folders = [...emittedFolders, 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
 const testsAtLeast = { all: 1570, unit: 1320 }
 const slowestShown = 10
@@ -25,6 +28,13 @@ const phases = [
 const { values, positionals } = parseArgs({ options: { unit: { type: 'boolean' } }, allowPositionals: true })
 
 const root = import.meta.dirname
+const emitted = resolve(root, 'dist-test')
+const isEmitted = (path: string): boolean => emittedFolders.includes(path.split('/')[0] ?? '')
+const runnable = (path: string): string =>
+  isEmitted(path) ? resolve(emitted, path.replace(/\.ts$/, '.js')) : resolve(root, path)
+/** Of what node:test names: where its source stands, from the root. */
+const sourceOf = (file: string): string =>
+  file.startsWith(`${emitted}/`) ? relative(emitted, file).replace(/\.js$/, '.ts') : relative(root, file)
 const isTest = (path: string): boolean => path.endsWith('.test.ts') && !/(^|\/)(node_modules|dist)\//.test(path)
 const isInt = (path: string): boolean => path.endsWith('.int.test.ts')
 const files = [
@@ -47,17 +57,17 @@ const problems: string[] = []
 /** The events of both phases as those of one run. */
 async function* events(): AsyncGenerator<TestEvent> {
   for (const { name, concurrency, timeoutMs } of phases) {
-    const chosen = files.filter((path) => isInt(path) === (name === 'int'))
-    if (chosen.length === 0) continue
-    // The limit is on a whole file: one whose tests are over but whose timers or connections live on fails too.
-    const stream: AsyncIterable<TestEvent> = run({
-      files: chosen.map((path) => resolve(root, path)),
-      concurrency,
-      timeout: timeoutMs,
-    })
-    for await (const event of stream) {
-      note(event)
-      if (!isTotal(event)) yield event
+    for (const emission of [true, false]) {
+      const chosen = files.filter((path) => isInt(path) === (name === 'int') && isEmitted(path) === emission)
+      if (chosen.length === 0) continue
+      // What the processes of the files are started with.
+      process.execArgv = emission ? ['--enable-source-maps'] : ['--import', 'tsx']
+      // The limit is on a whole file: one whose tests are over but whose timers or connections live on fails too.
+      const stream: AsyncIterable<TestEvent> = run({ files: chosen.map(runnable), concurrency, timeout: timeoutMs })
+      for await (const event of stream) {
+        note(event)
+        if (!isTotal(event)) yield event
+      }
     }
   }
   for (const [name, total] of totals)
@@ -75,7 +85,7 @@ function note(event: TestEvent): void {
     totals.set(name, (totals.get(name) ?? 0) + Number(number))
   }
   if (typeof data?.file !== 'string') return
-  const path = relative(root, data.file)
+  const path = sourceOf(data.file)
   const name = String(data.name)
   if (name !== data.file) {
     if (type === 'test:dequeue')
@@ -91,7 +101,16 @@ if (files.length === 0) {
   console.error('no test file has such a name')
   process.exit(1)
 }
+if (files.some(isEmitted)) emit()
 await pipeline(Readable.from(events()), new spec(), process.stdout, { end: false })
+
+function emit(): void {
+  const tsc = resolve(root, 'node_modules/.bin/tsc')
+  const { status } = spawnSync(tsc, ['-p', resolve(root, 'tsconfig.test.json')], { stdio: 'inherit' })
+  if (status !== 0) problems.push('the types are not right')
+  // Plain JavaScript, which worker threads load by its URL.
+  for (const path of ['api/testing/sabotage.mjs']) cpSync(resolve(root, path), resolve(emitted, path))
+}
 
 const count = (...names: readonly string[]): number => names.reduce((sum, name) => sum + (totals.get(name) ?? 0), 0)
 const floor = positionals.length > 0 ? 1 : values.unit ? testsAtLeast.unit : testsAtLeast.all

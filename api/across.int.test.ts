@@ -6,7 +6,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { AcrossLoad } from './testing/across-load.ts'
-import { type Emitted, emit } from './testing/emitted.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { Seeded } from './testing/seeded.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
@@ -16,22 +15,18 @@ const rounds = Number(process.env.ROUNDS ?? 20)
 const clients = 16
 
 let postgres: TestPostgres
-let emitted: Emitted
 const servers: TestServer[] = []
 before(async () => {
   postgres = await testPostgres()
-  emitted = await emit()
 })
 after(async () => {
   for (const server of servers) await server.kill9()
   await postgres?.stop()
-  await emitted?.remove()
 })
 
 async function start(databaseUrl: string, env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const server = await startTestServer({
     databaseUrl,
-    program: emitted.program,
     env: { WORKERS: '2', LOG_LEVEL: 'warn', ...env },
   })
   servers.push(server)

@@ -5,7 +5,6 @@ import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { type Emitted, emit } from './testing/emitted.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { MixedLoad, sent } from './testing/mixed-load.ts'
 import { Oracle } from './testing/oracle.ts'
@@ -18,21 +17,18 @@ const clients = 16
 const owners = 20
 
 let postgres: TestPostgres
-let emitted: Emitted
 const servers: TestServer[] = []
 before(async () => {
   postgres = await testPostgres()
-  emitted = await emit()
 })
 after(async () => {
   for (const server of servers) await server.kill9()
   await postgres?.stop()
-  await emitted?.remove()
 })
 
 async function start(databaseUrl: string): Promise<TestServer> {
   const env = { WORKERS: '2', LOG_LEVEL: 'warn' }
-  const server = await startTestServer({ databaseUrl, program: emitted.program, env })
+  const server = await startTestServer({ databaseUrl, env })
   servers.push(server)
   return server
 }

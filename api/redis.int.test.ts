@@ -12,7 +12,6 @@ import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { type Switchboard, switchboard } from '../adapters/redis/testing/switchboard.ts'
 import { noRedis, type TestRedis, testRedis } from '../adapters/redis/testing/test-redis.ts'
 import { credit, opening } from './testing/commands.ts'
-import { type Emitted, emit } from './testing/emitted.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { MixedLoad, sent } from './testing/mixed-load.ts'
 import { Oracle } from './testing/oracle.ts'
@@ -26,25 +25,22 @@ const clients = 16
 const owners = 20
 
 let postgres: TestPostgres
-let emitted: Emitted
 const servers: TestServer[] = []
 const started: { stop(): Promise<void> }[] = []
 before(async () => {
   if (noRedis !== undefined) return
   postgres = await testPostgres()
-  emitted = await emit()
 })
 after(async () => {
   await closeEngines()
   for (const server of servers) await server.kill9()
   for (const one of started) await one.stop()
   await postgres?.stop()
-  await emitted?.remove()
 })
 
 async function start(databaseUrl: string, redisUrl: string): Promise<TestServer> {
   const env = { WORKERS: '2', LOG_LEVEL: 'warn', REDIS_URL: redisUrl, DEADLINE_MS: '4000' }
-  const server = await startTestServer({ databaseUrl, program: emitted.program, env })
+  const server = await startTestServer({ databaseUrl, env })
   servers.push(server)
   return server
 }

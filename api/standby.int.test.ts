@@ -6,7 +6,6 @@ import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { type Emitted, emit } from './testing/emitted.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { MixedLoad, sent } from './testing/mixed-load.ts'
 import { Oracle } from './testing/oracle.ts'
@@ -14,20 +13,17 @@ import { eventually, rowsOf } from './testing/run.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
 
 let postgres: TestPostgres
-let emitted: Emitted
 const servers: TestServer[] = []
 before(async () => {
   postgres = await testPostgres()
-  emitted = await emit()
 })
 after(async () => {
   for (const server of servers) await server.kill9()
   await postgres?.stop()
-  await emitted?.remove()
 })
 
 async function start(databaseUrl: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
-  const server = await startTestServer({ databaseUrl, program: emitted.program, args, env: { WORKERS: '1', ...env } })
+  const server = await startTestServer({ databaseUrl, args, env: { WORKERS: '1', ...env } })
   servers.push(server)
   return server
 }

@@ -4,22 +4,20 @@ import { execFile } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
-import { type Emitted, emit } from '../api/testing/emitted.ts'
+import { programArgs } from '../adapters/testing/program.ts'
 import { checkLedger } from './correctness.ts'
 import { fillLedger } from './fill.ts'
 import type { BenchResult } from './measurement.ts'
 import { scenarios } from './scenarios.ts'
 
 let postgres: TestPostgres
-let emitted: Emitted
 const quiet = (): void => undefined
 
 before(async () => {
-  ;[postgres, emitted] = await Promise.all([testPostgres(), emit()])
+  postgres = await testPostgres()
 })
 after(async () => {
   await postgres.stop()
-  await emitted.remove()
 })
 
 interface Ran {
@@ -28,11 +26,11 @@ interface Ran {
   readonly stderr: string
 }
 
-/** `npm run bench --` of the emitted program: the servers that scenarios start take a quarter of the time that they take from source. */
+/** `npm run bench --` without its build. */
 function bench(...args: readonly string[]): Promise<Ran> {
-  const main = (emitted.program[0] ?? '').replace('api/cli/main.js', 'perf/main.js')
+  const main = programArgs(new URL('./main.ts', import.meta.url), import.meta.url)
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [...main, ...args], { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr })
     })
   })

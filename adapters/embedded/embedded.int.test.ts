@@ -5,8 +5,8 @@ import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { programArgs } from '../testing/program.ts'
 import { type EmbeddedOptions, type EmbeddedPostgres, runningEmbedded, startEmbedded } from './embedded.ts'
 import { EmbeddedPostgresError } from './errors.ts'
 import { accountForPostgres } from './os-account.ts'
@@ -67,8 +67,8 @@ interface Owner {
 
 /** Another process that owns the data, with the stated settings. */
 async function owner(dataDir: string, mode = ''): Promise<Owner> {
-  const script = fileURLToPath(new URL('./testing/owner.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, dataDir, mode], {
+  const script = programArgs(new URL('./testing/owner.ts', import.meta.url), import.meta.url)
+  const child = spawn(process.execPath, [...script, dataDir, mode], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines: string[] = []

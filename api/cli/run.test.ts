@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { programArgs } from '../../adapters/testing/program.ts'
 import { nearest } from './command.ts'
 import { runCaptured } from './testing/captured-io.ts'
 import { startFakeServer } from './testing/fake-server.ts'
@@ -101,8 +101,8 @@ test('NO_COLOR and pipes get no escapes', async (t) => {
 })
 
 test('the program itself gives the exit code to the shell', async () => {
-  const main = fileURLToPath(new URL('main.ts', import.meta.url))
-  const suanpan = (...argv: string[]) => promisify(execFile)(process.execPath, ['--import', 'tsx', main, ...argv])
+  const main = programArgs(new URL('main.ts', import.meta.url), import.meta.url)
+  const suanpan = (...argv: string[]) => promisify(execFile)(process.execPath, [...main, ...argv])
   assert.match((await suanpan('--version')).stdout, /^\d/)
   await assert.rejects(suanpan('pots'), (error) => (error as { code?: unknown }).code === 2)
 })

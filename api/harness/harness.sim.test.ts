@@ -145,7 +145,7 @@ test('what breaks a promise is told with its seed, the shortest history and the 
   await bank.debit({ id: 'once', account: 'cust-1:cash', amount: '10' })
   await assert.rejects(bank.assertInvariants(), (error: Error) => {
     assert.match(error.message, /^seed 5: decided_once: once stands twice/)
-    assert.match(error.message, /SUANPAN_SEED=5 node .*harness\.sim\.test\.ts/)
+    assert.match(error.message, /SUANPAN_SEED=5 node .*harness\.sim\.test\.[jt]s/)
     return true
   })
 })

@@ -1,8 +1,8 @@
 // A whole server as a process of its own, for tests that kill it: `suanpan serve` from source on a free port and a database of the test's.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { type TestPostgres, testPostgres } from '../../adapters/embedded/testing/test-postgres.ts'
+import { programArgs } from '../../adapters/testing/program.ts'
 
 export interface TestServer {
   readonly url: string
@@ -24,11 +24,9 @@ export interface TestServerOptions {
   readonly databaseUrl?: string
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
-  /** What node runs; undefined: the sources. */
-  readonly program?: readonly string[]
 }
 
-const sources = ['--import', 'tsx', fileURLToPath(new URL('../cli/main.ts', import.meta.url))]
+const main = programArgs(new URL('../cli/main.ts', import.meta.url), import.meta.url)
 const startMs = 60_000
 const children = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -39,7 +37,7 @@ process.once('exit', () => {
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const own: TestPostgres | undefined = options.databaseUrl === undefined ? await testPostgres() : undefined
   const databaseUrl = options.databaseUrl ?? (await own?.newDatabase()) ?? ''
-  const child = spawn(process.execPath, [...(options.program ?? sources), 'serve', ...(options.args ?? [])], {
+  const child = spawn(process.execPath, [...main, 'serve', ...(options.args ?? [])], {
     env: { ...process.env, PORT: '0', DATABASE_URL: databaseUrl, LOG_LEVEL: 'info', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

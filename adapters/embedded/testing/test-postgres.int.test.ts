@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { programArgs } from '../../testing/program.ts'
 import { isAlive, waitUntil } from '../processes.ts'
 import { testPostgres } from './test-postgres.ts'
 
@@ -34,12 +34,15 @@ test('a test Postgres gives empty databases and keeps what was committed over ki
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const)
   test(`nothing of a test Postgres is left when its process ends by ${signal}`, async () => {
-    const helper = fileURLToPath(new URL('./test-postgres.ts', import.meta.url))
+    const [helper, ...loader] = programArgs(
+      new URL('./test-postgres.ts', import.meta.url),
+      import.meta.url,
+    ).toReversed()
     const script = `const { testPostgres } = await import('${helper}')
       const { pid, url } = await testPostgres()
       console.log(JSON.stringify({ pid, dir: new URL(url).searchParams.get('host') }))
       setInterval(() => undefined, 1e6)`
-    const args = ['--import', 'tsx', '--input-type=module', '-e', script]
+    const args = [...loader.toReversed(), '--input-type=module', '-e', script]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const [line] = await once(child.stdout, 'data')
     const { pid, dir } = JSON.parse(line)
