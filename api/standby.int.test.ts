@@ -1,10 +1,9 @@
 // A second server that waits: it takes over when the first is killed or freezes, whatever way the right to host is held, and what the first was
 // told is still true.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
+import { freePort } from '../adapters/free-port.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { MixedLoad, sent } from './testing/mixed-load.ts'
@@ -33,14 +32,6 @@ const ask = (port: number, path: string): Promise<number | undefined> =>
     ({ status }) => status,
     () => undefined,
   )
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 for (const [how, lock] of [
   ['kill -9', 'session'],

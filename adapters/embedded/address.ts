@@ -1,9 +1,8 @@
 // Where the server listens: on a Unix socket whose directory only the account may enter, and on TCP only where asked for.
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { chown, lstat, mkdir, mkdtemp, rmdir } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../free-port.ts'
 import type { OsAccount } from './os-account.ts'
 import type { Address } from './server.ts'
 import type { Settings } from './settings.ts'
@@ -58,12 +57,4 @@ export async function portWithoutSockets(found: Address | undefined): Promise<nu
 
 export async function removeSocketDir(cluster: string, { socketDir }: Address): Promise<void> {
   if (socketDir !== undefined && socketDir !== cluster) await rmdir(socketDir).catch(() => undefined)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : defaultPort
 }

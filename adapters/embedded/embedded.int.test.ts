@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import pg from 'pg'
+import { freePort } from '../free-port.ts'
 import { programArgs } from '../testing/program.ts'
 import { type EmbeddedOptions, type EmbeddedPostgres, runningEmbedded, startEmbedded } from './embedded.ts'
 import { EmbeddedPostgresError } from './errors.ts'
@@ -253,7 +254,7 @@ test('a path too long for a socket gets one elsewhere that only the account can 
 
 test('TCP is off unless asked for, and wants the password', async () => {
   const dataDir = await newCluster()
-  const port = 20_000 + (process.pid % 20_000)
+  const port = await freePort()
   const postgres = await start(dataDir, { port })
   assert.deepEqual(await query(postgres.tcpUrl ?? '', 'select 1 as n'), [{ n: 1 }])
   await assert.rejects(query(`postgresql://postgres:wrong@127.0.0.1:${port}/postgres`, 'select 1'), /password/)

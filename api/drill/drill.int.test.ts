@@ -1,4 +1,4 @@
-// Fifty faults at random, or as many as fit into a minute, against whole processes, with an oracle that knows every answer; and the oracle against a ledger that was tampered with.
+// Fifty faults at random against whole processes, with an oracle that knows every answer; and the oracle against a ledger that was tampered with.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
@@ -7,12 +7,12 @@ import { isClean, runDrill } from './drill.ts'
 const seed = Number(process.env.SEED ?? Date.now() % 1e9)
 const rounds = Number(process.env.ROUNDS ?? 50)
 
-test(`up to ${rounds} faults at random lose nothing and double nothing (SEED=${seed})`, {
+test(`${rounds} faults at random lose nothing and double nothing (SEED=${seed})`, {
   timeout: 290_000,
 }, async () => {
-  const report = await runDrill({ seed, rounds, minutes: Number(process.env.MINUTES ?? 1), random: true })
+  const report = await runDrill({ seed, rounds, random: true })
   const made = report.rounds.length
-  assert.ok(made >= Math.min(5, rounds), `only ${made} rounds`)
+  assert.equal(made, rounds)
   assert.ok(isClean(report), JSON.stringify(report, undefined, 1))
   const faults = new Set(report.rounds.map(({ fault }) => fault))
   assert.ok(made < 20 || faults.size >= 4, `only ${[...faults].join(', ')}`)

@@ -3,13 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { type EmbeddedPostgres, startEmbedded } from '../../adapters/embedded/embedded.ts'
 import { isAlive, waitUntil } from '../../adapters/embedded/processes.ts'
+import { freePort } from '../../adapters/free-port.ts'
 import { systemTimers } from '../../adapters/system/system.ts'
 
 export interface Server {
@@ -183,12 +183,4 @@ export class Stage {
     await this.postgres.stop()
     await rm(this.dir, { recursive: true, force: true })
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

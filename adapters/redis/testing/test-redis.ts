@@ -1,10 +1,10 @@
 // A real redis-server for one file of tests: own port, own directory, gone with the process however that ends.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { freePort } from '../../free-port.ts'
 
 /** Why tests that need it are skipped; undefined where it is installed. */
 export const noRedis: string | undefined =
@@ -97,15 +97,4 @@ export async function testRedis(settings: Readonly<Record<string, string>> = {})
       await rm(directory, { recursive: true, force: true })
     },
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
