@@ -5,6 +5,7 @@ import { chainOf, detailHash } from '../../actors/batch.ts'
 import { comparePositions, positionText } from '../../actors/position.ts'
 import { Broken, PartitionReplay } from '../../adapters/postgres/replay.ts'
 import type { CommitRecord, SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
+import { stageLegs, transitId } from '../../core/across/joint.ts'
 import type { IdKey } from '../../core/identity.ts'
 import { broken } from './violation.ts'
 
@@ -108,6 +109,7 @@ function checkArithmetic(shard: SimulatedShard, partition: number, rows: readonl
 /** Each id once, all its legs in a row, and the details that the chain covers. */
 function checkTransactions(shard: SimulatedShard, rows: readonly StoredRow[]): void {
   const decided = new Set<IdKey>()
+  const stages = new Set<string>()
   let last: StoredRow | undefined
   for (const one of rows) {
     const { row, idKey, id, pseq, partition } = one
@@ -124,6 +126,11 @@ function checkTransactions(shard: SimulatedShard, rows: readonly StoredRow[]): v
       ) {
         broken('detail_is_covered', `row ${pseq} of partition ${partition} covers another detail`)
       }
+    } else if (row.leg % stageLegs === 0) {
+      // A party's rows at one stage, of a transaction across partitions.
+      const name = `${idKey} ${row.leg}`
+      if (stages.has(name)) broken('decided_once', `leg ${row.leg} of ${id} stands twice in partition ${partition}`)
+      stages.add(name)
     } else if (last?.idKey !== idKey || last.row.leg !== row.leg - 1) {
       broken('whole_or_absent', `leg ${row.leg} of ${id} does not follow leg ${row.leg - 1}`)
     }
@@ -131,9 +138,9 @@ function checkTransactions(shard: SimulatedShard, rows: readonly StoredRow[]): v
     last = one
   }
   for (const idKey of decided) {
-    const own = shard.rowsOf(idKey)
-    const { command } = shard.decidedOf(own) ?? {}
-    if (command?.type === 'postings' && own[0]?.row.code === 0) {
+    const own = shard.rowsOf(idKey).filter((one) => one.partition === rows[0]?.partition && one.row.leg < stageLegs)
+    const { command, facts } = shard.decidedOf(own) ?? {}
+    if (command?.type === 'postings' && facts?.legs === undefined && own[0]?.row.code === 0) {
       const posted = own.filter(({ row }) => row.kind === 'postings').length
       if (posted !== command.transfers.length) {
         broken('whole_or_absent', `${command.id} posted ${posted} of ${command.transfers.length} transfers`)
@@ -145,7 +152,7 @@ function checkTransactions(shard: SimulatedShard, rows: readonly StoredRow[]): v
 /** No hold is captured or released after its time, and no original refunded above itself. */
 function checkEndings(shard: SimulatedShard, rows: readonly StoredRow[]): void {
   const refunded = new Map<IdKey, bigint>()
-  for (const { row, at, id } of rows) {
+  for (const { row, at, id, partition } of rows) {
     const { link, kind } = row
     if (row.code !== 0 || link === undefined) continue
     if (kind === 'capture' || kind === 'release' || kind === 'expire') {
@@ -158,14 +165,28 @@ function checkEndings(shard: SimulatedShard, rows: readonly StoredRow[]): void {
     if (kind === 'refund') {
       const sum = (refunded.get(link) ?? 0n) + row.amount
       refunded.set(link, sum)
-      const whole = shard.rowsOf(link).reduce((total, one) => total + (isMoved(one) ? one.row.amount : 0n), 0n)
+      const whole = shard
+        .rowsOf(link)
+        .reduce((total, one) => total + (one.partition === partition && isMoved(one) ? one.row.amount : 0n), 0n)
       if (sum > whole) broken('refunds_are_bounded', `${id} brings the refunds to ${sum} of ${whole}`)
     }
   }
 }
 
 const isMoved = ({ row }: StoredRow): boolean =>
-  row.code === 0 && ['debit', 'transfer', 'postings', 'capture', 'points.redeem'].includes(row.kind)
+  row.code === 0 &&
+  ['debit', 'transfer', 'postings', 'capture', 'points.redeem', 'order', 'disbursement'].includes(row.kind)
+
+/** P6 at rest: what went into transit anywhere has come out of it somewhere. */
+export function checkTransit(shards: readonly SimulatedShard[]): void {
+  const sums = new Map<string, bigint>()
+  for (const shard of shards) {
+    for (const { id, asset, balance } of shard.accounts.values()) {
+      if (id === transitId) sums.set(asset.code, (sums.get(asset.code) ?? 0n) + balance)
+    }
+  }
+  for (const [asset, sum] of sums) if (sum !== 0n) broken('transit_is_empty', `${sum} of ${asset} stay in transit`)
+}
 
 /** P4, over each partition by itself. */
 function checkConservation(shard: SimulatedShard): void {

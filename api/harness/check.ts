@@ -1,8 +1,9 @@
 // All checks of a world at rest, and what is looked at while it runs.
 import type { Answer } from '../../actors/engine.ts'
 import { comparePositions, type Position, positionText } from '../../actors/position.ts'
+import { placing } from '../../actors/route.ts'
 import type { Command } from '../../core/command.ts'
-import { checkJournal } from './check-journal.ts'
+import { checkJournal, checkTransit } from './check-journal.ts'
 import { checkOperations } from './check-operations.ts'
 import { isDecided, type Operation } from './operation.ts'
 import { broken, Violation } from './violation.ts'
@@ -54,18 +55,19 @@ export function checkWorld(world: World, mayBeQuarantined: (command: Command) =>
     if (answer === undefined) broken('every_command_is_answered', `${command.id}: ${String(error)}`)
   }
   const clocksAreRight = (world.simulation.faults.happened.clock_jumps ?? 0) === 0
-  for (const { shard } of world.databases) {
-    checkJournal(shard)
-    checkOperations({
-      shard,
-      operations: world.operations,
-      dateOf: world.dateOf,
-      assets: world.assets,
-      houseAutoOpen: world.houseAutoOpen,
-      clocksAreRight,
-      mayBeQuarantined,
-    })
-  }
+  const shards = world.databases.map(({ shard }) => shard)
+  for (const shard of shards) checkJournal(shard)
+  checkTransit(shards)
+  checkOperations({
+    shards,
+    operations: world.operations,
+    dateOf: world.dateOf,
+    assets: world.assets,
+    houseAutoOpen: world.houseAutoOpen,
+    partitionOf: placing(world.shardOf.length),
+    clocksAreRight,
+    mayBeQuarantined,
+  })
 }
 
 /** A host that dies twice while it tries a suspect takes it for the reason. */

@@ -342,6 +342,7 @@ export class Harness {
    */
   async assertInvariants(): Promise<void> {
     await this.settled()
+    await this.until(() => this.world.quiet)
     try {
       checkWorld(this.world, () => hostsDiedOften(this.world))
     } catch (error) {

@@ -18,6 +18,8 @@ export type Rule =
   | 'journal_adds_up'
   | 'nothing_is_lost_or_made'
   | 'whole_or_absent'
+  | 'every_question_is_decided'
+  | 'transit_is_empty'
   | 'holds_end_once'
   | 'holds_end_in_time'
   | 'refunds_are_bounded'

@@ -177,6 +177,19 @@ export class World {
     return this.open === 0
   }
 
+  /** Nothing is on its way between partitions either. */
+  get quiet(): boolean {
+    return (
+      this.settled &&
+      this.databases.every(({ shard }) =>
+        [...shard.heads.keys()].every((partition) => {
+          const { joints, links } = shard.across(partition)
+          return joints.length === 0 && links.every(({ outbox }) => outbox.length === 0)
+        }),
+      )
+    )
+  }
+
   // ---- clients ------------------------------------------------------------------------------------------------------------------
 
   partitionOf(command: Command): number {

@@ -1,0 +1,235 @@
+// One partition's history as a single actor could have had it: each row that stands must be what the rules make of the commands and messages before it.
+import type { SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
+import { type Coordination, newJoints, stageLegs } from '../../core/across/joint.ts'
+import { apply } from '../../core/apply.ts'
+import { catalogAfter } from '../../core/catalog.ts'
+import { refusalNumbers } from '../../core/code.ts'
+import type { Command } from '../../core/command.ts'
+import { firstDifference } from '../../core/compare.ts'
+import { decide, dueExpiries } from '../../core/decide.ts'
+import { type IdKey, idKeyOf } from '../../core/identity.ts'
+import { Lots } from '../../core/lots.ts'
+import { lotsOwnerOf, ownerOfCommand, referredIdOf } from '../../core/owner.ts'
+import { accountName, type PartitionState, type Received } from '../../core/partition.ts'
+import type { Row } from '../../core/row.ts'
+import type { Decided } from '../../core/transaction.ts'
+import { AcrossCheck, type Messages, phaseText, rowText } from './check-across.ts'
+import type { Asked, OperationsCheck } from './check-operations.ts'
+import { broken } from './violation.ts'
+
+export class PartitionCheck {
+  private readonly state: PartitionState
+  private readonly check: OperationsCheck
+  private readonly asked: ReadonlyMap<IdKey, Asked>
+  private readonly shard: SimulatedShard
+  private readonly across: AcrossCheck
+  private readonly groups: readonly (readonly [StoredRow, ...StoredRow[]])[]
+  private at = 0
+  private lastInvokedAt = 0
+
+  constructor(
+    check: OperationsCheck,
+    shard: SimulatedShard,
+    partition: number,
+    asked: ReadonlyMap<IdKey, Asked>,
+    messages: Messages,
+  ) {
+    this.check = check
+    this.asked = asked
+    this.shard = shard
+    const { dateOf, assets, houseAutoOpen, partitionOf } = check
+    this.state = {
+      partition,
+      time: 0,
+      pseq: 0,
+      accountsOpened: 0,
+      accounts: new Map(),
+      lots: new Lots(),
+      remembered: new Map(),
+      catalog: catalogAfter(assets, [], 0),
+      exhausted: new Set(),
+      joints: newJoints(),
+      rules: { assets, dateOf, houseAutoOpen, partitionOf },
+    }
+    this.groups = groupsOf(shard, partition)
+    this.across = new AcrossCheck(this.state, messages, check)
+  }
+
+  /** Goes on as far as it can. False: there was nothing that could be decided yet, or is. */
+  run(): boolean {
+    const from = this.at
+    for (;;) {
+      const group = this.groups[this.at]
+      if (group === undefined || !this.decidable(group)) return this.at > from
+      this.at++
+    }
+  }
+
+  /** Throws Violation where something stands that no question or answer accounts for. */
+  end(): void {
+    const left = this.groups[this.at]
+    if (left !== undefined) {
+      const [{ id, row }] = left
+      broken('whole_or_absent', `leg ${row.leg} of ${id} in partition ${this.state.partition} answers nobody`)
+    }
+    this.across.end()
+  }
+
+  /** False: it rests on what another partition has not come to yet. */
+  private decidable(own: readonly [StoredRow, ...StoredRow[]]): boolean {
+    const [first] = own
+    const stage = Math.floor(first.row.leg / stageLegs)
+    if (stage > 1) return this.across.party(own, stage)
+    if (stage === 1) {
+      this.started(own)
+      return true
+    }
+    const stored = this.shard.decidedOf(own)
+    if (stored === undefined) return true
+    const open = this.state.joints.coordinations.get(stored.idKey)
+    if (open !== undefined) return this.acrossDecided(stored, open)
+    if (stored.rows[0].code === refusalNumbers.internal_error) this.givenUp(stored)
+    else if (stored.command.type === 'expire') this.expiry(stored)
+    else this.decided(stored)
+    return true
+  }
+
+  /** A transaction across partitions begins: what the rules hold for it must stand. */
+  private started(own: readonly [StoredRow, ...StoredRow[]]): void {
+    const [{ idKey, id, at }] = own
+    const stored = this.shard.remembered(this.state.partition, idKey)?.decided
+    if (stored === undefined) broken('every_question_is_decided', `${id} was begun and is not decided`)
+    const command = this.commandOf(stored)
+    const received = receivedOf(command, stored)
+    this.nothingIsDue(received, at, id)
+    const decision = this.across.untilRight(
+      () => decide(this.state, received, at),
+      (one) => one.kind === 'started' && phaseText(one.step.phase?.rows ?? []) === phaseText(own.map(({ row }) => row)),
+    )
+    if (decision.kind !== 'started') {
+      broken('rules_decide_so', `${id} was begun with other partitions, the rules come to ${decision.kind}`)
+    }
+    this.across.same(own, decision.step.phase?.rows ?? [])
+    this.across.take(decision.step)
+  }
+
+  private acrossDecided(stored: Decided, open: Coordination): boolean {
+    const step = this.across.decision(open, stored)
+    if (step === undefined) return false
+    const asked = this.asked.get(stored.idKey)
+    if (asked !== undefined) {
+      this.order(asked, stored.command.id)
+      this.time(asked, stored)
+    }
+    const expected = step.decided === undefined ? 'nothing' : textOf(step.decided)
+    const found = textOf(stored)
+    if (expected !== found)
+      broken('rules_decide_so', `${stored.command.id} stands as ${found}, the rules say ${expected}`)
+    this.across.take(step)
+    return true
+  }
+
+  /** As somebody asked for it. */
+  private commandOf(stored: Decided): Command {
+    const { id } = stored.command
+    const operation = this.asked
+      .get(stored.idKey)
+      ?.operations.find(({ command }) => firstDifference(command, stored.command) === undefined)
+    // The engine's own timers and its catalog ask too.
+    if (operation === undefined && !id.startsWith('!')) broken('nothing_unasked', `nobody asked for ${id} as it stands`)
+    return operation?.command ?? stored.command
+  }
+
+  private nothingIsDue(received: Received, at: number, id: string): void {
+    for (const { command } of dueExpiries(this.state, received, at)) {
+      broken('rules_decide_so', `${command.id} was due when ${id} was decided`)
+    }
+  }
+
+  private decided(stored: Decided): void {
+    const { id } = stored.command
+    const command = this.commandOf(stored)
+    const asked = this.asked.get(stored.idKey)
+    if (asked !== undefined) {
+      this.order(asked, id)
+      this.time(asked, stored)
+    }
+    const received = receivedOf(command, stored)
+    const lotsOwner = lotsOwnerOf(command)
+    // Nothing is ever out of this memory.
+    if (lotsOwner !== undefined) this.state.lots.completed(lotsOwner)
+    this.nothingIsDue(received, stored.at, id)
+    const found = textOf(stored)
+    const decision = this.across.untilRight(
+      () => decide(this.state, received, stored.at),
+      (one) => one.kind === 'decided' && textOf(one.decided) === found,
+    )
+    if (decision.kind !== 'decided') broken('rules_decide_so', `${id} stands, but comes to ${decision.kind}`)
+    const expected = textOf(decision.decided)
+    if (expected !== found) broken('rules_decide_so', `${id} stands as ${found}, the rules say ${expected}`)
+    apply(this.state, decision.decided)
+  }
+
+  private givenUp(stored: Decided): void {
+    if (!this.check.mayBeQuarantined(stored.command)) {
+      broken('quarantined_for_a_reason', `${stored.command.id} was given up though nothing was wrong with it`)
+    }
+    apply(this.state, stored)
+  }
+
+  private expiry(stored: Decided): void {
+    const [row] = stored.rows
+    const account = row.from === undefined ? undefined : this.state.accounts.get(accountNameOf(row))
+    const hold = row.link === undefined ? undefined : account?.holds.get(row.link)
+    if (hold?.remaining !== row.amount || hold.expiresAt === undefined || hold.expiresAt > stored.at) {
+      broken('holds_end_in_time', `${stored.command.id} at ${stored.at} is not what the rules say`)
+    }
+    apply(this.state, stored)
+  }
+
+  /** Whoever was answered before another asked stands before him. */
+  private order(asked: Asked, id: string): void {
+    if (asked.answeredAt < this.lastInvokedAt) {
+      broken(
+        'real_time_order',
+        `${id} was answered at ${asked.answeredAt} ms and stands behind one asked at ${this.lastInvokedAt} ms`,
+      )
+    }
+    this.lastInvokedAt = Math.max(this.lastInvokedAt, asked.invokedAt)
+  }
+
+  private time(asked: Asked, { at, command }: Decided): void {
+    if (!this.check.clocksAreRight) return
+    if (at < asked.invokedTime) {
+      broken('time_is_the_commands', `${command.id} has the time ${at} and was asked at ${asked.invokedTime}`)
+    }
+  }
+}
+
+/** Rows of one transaction at one stage; they stand together. */
+function groupsOf(shard: SimulatedShard, partition: number): readonly (readonly [StoredRow, ...StoredRow[]])[] {
+  const groups: [StoredRow, ...StoredRow[]][] = []
+  for (const one of shard.rows) {
+    if (one.partition !== partition) continue
+    const group = groups.at(-1)
+    const isSame =
+      group?.[0].idKey === one.idKey && Math.floor(group[0].row.leg / stageLegs) === Math.floor(one.row.leg / stageLegs)
+    if (isSame) group.push(one)
+    else groups.push([one])
+  }
+  return groups
+}
+
+function receivedOf(command: Command, { idKey }: Decided): Received {
+  const ref = referredIdOf(command)
+  const refKey = ref === undefined ? undefined : idKeyOf(ownerOfCommand(command), ref)
+  return { command, idKey, refKey, stampedAt: 0 }
+}
+
+const accountNameOf = ({ from }: Row): string => (from === undefined ? '' : accountName(from.id, from.asset.code))
+
+/** All that a decision says, comparable: accounts by their keys. */
+const textOf = ({ at, date, rows, facts }: Decided): string =>
+  JSON.stringify({ at, date, rows: rows.map(rowText), facts: facts ?? null }, (_name, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
