@@ -110,7 +110,8 @@ export class Links {
       const committed = { committedSent: head.sent, committedReceived: head.received }
       const questions = [...openQuestions({ outbox, ...head })].map(({ number }) => number)
       const state = { ...committed, questions, heard: head.acked, outbox: [...outbox], resend: outbox.length > 0 }
-      this.links.set(head.peer, { ...fresh(head.peer), ...head, ...state })
+      // Packets came meanwhile that nobody heard, and who sent them waits up to half a minute before it tries again: it is asked to now.
+      this.links.set(head.peer, { ...fresh(head.peer), ...head, ...state, tell: 'again' })
     }
   }
 

@@ -31,7 +31,7 @@ export function checkReply(world: World, operation: Operation, answer: Answer): 
   // P1: nothing leaves that does not stand.
   if (!isDecided(answer) || command.type === 'expire') return
   if (answer.http === 412 || ((command.type === 'open' || command.type === 'change') && answer.http !== 201)) return
-  if (world.stands(operation)) return
+  if (answer.http === 409 ? world.isTaken(operation) : world.stands(operation)) return
   simulation.fail(
     new Violation('answered_is_durable', `${command.type} ${command.id} is answered ${answer.http} before it stands`),
   )

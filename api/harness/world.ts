@@ -12,6 +12,7 @@ import type { SeededRandom } from '../../adapters/simulated/random.ts'
 import { SimulatedShard } from '../../adapters/simulated/shard.ts'
 import { Simulation, type SimulationOptions } from '../../adapters/simulated/simulation.ts'
 import { SimulatedStreams } from '../../adapters/simulated/streams.ts'
+import { stageLegs } from '../../core/across/joint.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
@@ -476,6 +477,13 @@ export class World {
       party.thaw()
       for (const thread of threads.running) thread.party.thaw()
     }
+  }
+
+  /** Whether the command's id is decided, or begun with other partitions: then another body is a conflict already. */
+  isTaken({ partition, idKey }: Operation): boolean {
+    return this.shardOfPartition(partition)
+      .rowsOf(idKey)
+      .some((one) => one.partition === partition && one.row.leg < 2 * stageLegs)
   }
 
   /** Whether the command's id stands in the journal. */

@@ -1,7 +1,8 @@
 // What the clients of one simulated history do: a few owners, so that commands meet, and a few ids, so that they are used again. Drawn from the
 // seed before anything runs; a shorter list of the same steps is a history too, which is how a failure is made small.
 import type { SeededRandom } from '../../../adapters/simulated/random.ts'
-import type { Command } from '../../../core/command.ts'
+import type { Command, Posting } from '../../../core/command.ts'
+import { isHouse, ownerOfAccount } from '../../../core/identity.ts'
 
 export interface Step {
   /** Steps of one client follow each other. */
@@ -35,7 +36,8 @@ export function openings(owners: number): Command[] {
 const names = (owners: number): string[] => Array.from({ length: owners }, (_, i) => String.fromCharCode(97 + i))
 
 export function workload(random: SeededRandom, options: WorkloadOptions): Step[] {
-  const owners = names(options.owners).map((name) => new Owner(name, random))
+  const all = names(options.owners)
+  const owners = all.map((name) => new Owner(name, all, random))
   return Array.from({ length: options.steps }, (_, number) => {
     // Half of all is about one owner: the hot one.
     const owner = random.chance(0.5) ? owners[0] : random.pick(owners)
@@ -61,6 +63,7 @@ const weights = {
   change: 1,
   open: 1,
   expire: 1,
+  disbursement: 1,
   'points.earn': 3,
   'points.redeem': 3,
 } as const satisfies Partial<Record<Command['type'], number>>
@@ -68,11 +71,14 @@ const weights = {
 /** What one owner did so far: later commands refer to it. */
 class Owner {
   private readonly name: string
+  /** Of everybody, this one too. */
+  private readonly names: readonly string[]
   private readonly random: SeededRandom
   private readonly sent: Command[] = []
 
-  constructor(name: string, random: SeededRandom) {
+  constructor(name: string, names: readonly string[], random: SeededRandom) {
     this.name = name
+    this.names = names
     this.random = random
   }
 
@@ -101,7 +107,7 @@ class Owner {
       case 'debit':
         return { type, ...common, account: this.account(), amount: this.amount(), to: this.side() }
       case 'transfer':
-        return { type, ...common, from: this.side(), to: this.account(), amount: this.amount() }
+        return { type, ...common, ...this.between(), amount: this.amount() }
       case 'hold': {
         const expiresIn = random.chance(0.5) ? random.below(4) : undefined
         const held = random.chance(0.05) ? `late${random.below(4)}` : id
@@ -115,7 +121,7 @@ class Owner {
       case 'release':
         return { type, ...common, ...this.named(this.earlier(['hold']), 'hold') }
       case 'refund': {
-        const original = this.earlier(['debit', 'transfer', 'capture', 'postings', 'points.redeem'])
+        const original = this.earlier(['debit', 'transfer', 'capture', 'postings', 'points.redeem', 'disbursement'])
         return {
           type,
           ...common,
@@ -124,19 +130,22 @@ class Owner {
         }
       }
       case 'postings':
+        return { type, ...common, transfers: this.transfers(), owner: this.name, asset: undefined }
+      case 'disbursement': {
+        const funders = [...new Set([this.anybodys(), this.anybodys()])]
+        const shares = funders.length === 1 ? ['1'] : ['0.3', '0.7']
         return {
           type,
           ...common,
-          transfers: Array.from({ length: random.between(1, 3) }, () =>
-            random.chance(0.2)
-              ? { from: this.house(), to: `${this.name}:points`, amount: this.amount(), asset: 'POINTS' }
-              : { from: this.side(), to: this.side(), amount: this.amount(), asset: undefined },
-          ).map((one) =>
-            one.from === one.to && one.from.startsWith('house:') ? { ...one, to: `${this.name}:cash` } : one,
-          ),
           owner: this.name,
-          asset: undefined,
+          loan: random.pick(['L1', 'L2', 'L3'] as const) ?? 'L1',
+          to: random.chance(0.5) ? this.account() : this.anybodys(),
+          amount: this.amount(),
+          asset: 'CNY',
+          creditLine: random.chance(0.3) ? `${this.name}:save` : undefined,
+          funders: funders.map((account, i) => ({ account, share: shares[i] ?? '0' })),
         }
+      }
       case 'change': {
         const status = random.pick(['open', 'open', 'open', 'frozen', 'closed', undefined] as const)
         const overdraft = status === undefined ? random.pick(['0', '5', '100'] as const) : undefined
@@ -181,6 +190,36 @@ class Owner {
     return `${this.name}:${kind ?? 'cash'}`
   }
 
+  /** One to three; at least one account of them is of this owner. */
+  private transfers(): readonly Posting[] {
+    const { random, name } = this
+    const transfers = Array.from({ length: random.between(1, 3) }, (): Posting => {
+      if (random.chance(0.2)) {
+        return { from: this.house(), to: `${name}:points`, amount: this.amount(), asset: 'POINTS' }
+      }
+      const [from, to] = [this.side(), this.anybodys()]
+      // The house pays itself in no transaction of an owner.
+      return { from, to: from === to && isHouse(from) ? `${name}:cash` : to, amount: this.amount(), asset: undefined }
+    })
+    const isTheirs = transfers.some(({ from, to }) => [from, to].some((id) => ownerOfAccount(id) === name))
+    const [first, ...others] = transfers
+    return isTheirs || first === undefined ? transfers : [{ ...first, to: `${name}:cash` }, ...others]
+  }
+
+  /** Both sides of a transfer: mostly of this owner. */
+  private between(): { from: string; to: string } {
+    return this.random.chance(0.6)
+      ? { from: this.side(), to: this.account() }
+      : { from: this.account(), to: this.anybodys() }
+  }
+
+  /** The house's, its own, or somebody else's. */
+  private anybodys(): string {
+    const { random } = this
+    if (random.chance(0.5)) return this.side()
+    return `${random.pick(this.names) ?? this.name}:${random.weighted({ cash: 10, save: 3, loan: 1, none: 0.3 }) ?? 'cash'}`
+  }
+
   private side(): string {
     return this.random.chance(0.8) ? this.house() : this.account()
   }
@@ -203,6 +242,7 @@ class Owner {
 }
 
 function accountOf(command: Command, otherwise: string): string {
+  if (command.type === 'disbursement') return command.creditLine ?? otherwise
   const account = 'account' in command ? command.account : 'from' in command ? command.from : otherwise
   return account.startsWith('house:') ? otherwise : account
 }
