@@ -47,7 +47,14 @@ export interface Hosted {
   caution: Caution | undefined
 }
 
-export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Caution | undefined): Hosted {
+/** `besides`: partitions that are hosted in the same step. */
+export function hostedAt(
+  head: Head,
+  rules: Rules,
+  seen: SeenIds,
+  caution: Caution | undefined,
+  besides?: ReadonlySet<number>,
+): Hosted {
   const accounts = new AccountStore()
   const state: PartitionState = {
     partition: head.partition,
@@ -68,7 +75,7 @@ export function hostedAt(head: Head, rules: Rules, seen: SeenIds, caution: Cauti
     epoch: head.epoch,
     state,
     seen,
-    links: new Links(head.partition, head.links),
+    links: new Links(head.partition, head.links, besides),
     waiters: new Map(),
     houses: new Map(),
     cells: new Map(),

@@ -425,6 +425,7 @@ export class Lane {
   }
 
   private open(heads: readonly Head[]): void {
+    const besides = new Set(heads.map(({ partition }) => partition))
     for (const head of heads) {
       const committed = this.committedPseq.get(head.partition) ?? 0
       if (head.pseq < committed) {
@@ -435,7 +436,7 @@ export class Lane {
       this.committed(head.partition, head.pseq)
       const isFirst = !this.epochs.has(head.partition)
       const caution = this.cautions.whenHosted(head.partition, head.position, head.attempt, isFirst)
-      const hosted = hostedAt(head, this.rules, this.seen.of(head.partition), caution)
+      const hosted = hostedAt(head, this.rules, this.seen.of(head.partition), caution, besides)
       this.partitions.set(head.partition, hosted)
       this.epochs.set(head.partition, head.epoch)
       this.ports.mailbox.open(head.partition, head.position)

@@ -104,14 +104,16 @@ export class Links {
   private readonly partition: number
   private readonly links = new Map<number, Link>()
 
-  constructor(partition: number, heads: readonly LinkHead[]) {
+  /** `besides`: partitions that are hosted anew in the same step, and so send again by themselves. */
+  constructor(partition: number, heads: readonly LinkHead[], besides: ReadonlySet<number> = new Set()) {
     this.partition = partition
     for (const { outbox, ...head } of heads) {
       const committed = { committedSent: head.sent, committedReceived: head.received }
       const questions = [...openQuestions({ outbox, ...head })].map(({ number }) => number)
       const state = { ...committed, questions, heard: head.acked, outbox: [...outbox], resend: outbox.length > 0 }
       // Packets came meanwhile that nobody heard, and who sent them waits up to half a minute before it tries again: it is asked to now.
-      this.links.set(head.peer, { ...fresh(head.peer), ...head, ...state, tell: 'again' })
+      const tell = besides.has(head.peer) ? 'no' : 'again'
+      this.links.set(head.peer, { ...fresh(head.peer), ...head, ...state, tell })
     }
   }
 

@@ -1,6 +1,7 @@
 // The engine broken on purpose, one thing at a time, at the ports: each variant leaves out something that a promise needs, and the simulator
 // must find it. Nothing of production is changed for it.
 import { RetryableFault } from '../../../actors/faults.ts'
+import type { LinkChange } from '../../../actors/links.ts'
 import type { Found, Head, LaneCommit, MailboxReader } from '../../../actors/ports.ts'
 import type { LaneLedger } from '../../../actors/worker-host.ts'
 import type { FromWorker } from '../../../actors/worker-protocol.ts'
@@ -67,6 +68,9 @@ const secondCommits = (
       })
     },
   })
+
+const links = (change: (link: LinkChange) => LinkChange) =>
+  commits((commit, ledger) => ledger.commit({ ...commit, links: commit.links.map(change) }))
 
 const heads = (change: (head: Head) => Head) =>
   tapped({
@@ -253,6 +257,30 @@ export const mutants: Readonly<Record<string, Mutant>> = {
         return last !== undefined && last.seq < account.seq ? last : account
       })(options)
     },
+  },
+  packets_leave_before_the_commit: {
+    what: 'messages to other partitions leave when the commit that they rest on is sent',
+    variant: commits(async (commit, ledger) => {
+      const done = ledger.commit(commit)
+      if (commit.links.every(({ packet }) => packet === undefined)) await done
+      else done.catch(() => undefined)
+    }),
+  },
+  marks_not_committed: {
+    what: 'what was heard of another partition is not noted with the rows that came of it',
+    variant: links((link) => ({ ...link, received: Math.max(0, link.received - 1) })),
+  },
+  outbox_not_written: {
+    what: 'messages to other partitions are sent once and kept nowhere',
+    variant: links((link) => ({ ...link, packet: undefined })),
+  },
+  outbox_forgotten_too_early: {
+    what: 'a question is dropped from the outbox when it was heard, not when its answer was applied',
+    variant: links((link) => ({ ...link, acked: link.sent })),
+  },
+  undecided_forgotten: {
+    what: 'a new host does not know which transactions of several partitions it has begun or reserved for',
+    variant: heads((head) => ({ ...head, joints: [] })),
   },
   chain_begins_anew: {
     what: 'a new host begins its hash chain from nothing',
