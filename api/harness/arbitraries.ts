@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { TransactionRequest } from '../client/contract.ts'
 
 export interface TransactionsOptions {
-  /** Accounts that exist; transfers stay within an owner. */
+  /** Accounts that exist, of one asset. Transfers go between any of them, whoever owns them. */
   readonly accounts: readonly [string, ...string[]]
   readonly minLength?: number
   readonly maxLength?: number
@@ -64,8 +64,6 @@ export function transactions(options: TransactionsOptions): fc.Arbitrary<Transac
   return fc.array(draw, { minLength, maxLength }).map(settled)
 }
 
-const ownerOf = (account: string): string => account.slice(0, account.indexOf(':'))
-
 function settled(draws: readonly Draw[]): TransactionRequest[] {
   const sent: TransactionRequest[] = []
   for (const [index, draw] of draws.entries()) {
@@ -75,19 +73,19 @@ function settled(draws: readonly Draw[]): TransactionRequest[] {
   return sent
 }
 
+const payerOf = (one: TransactionRequest): string | undefined =>
+  'account' in one ? one.account : one.type === 'transfer' ? one.from : undefined
+
 function request(draw: Draw, id: string, sent: readonly TransactionRequest[]): TransactionRequest {
   const { type, account, other, amount, back, part, final, expiresIn } = draw
   const earlier = (types: readonly string[]): string =>
-    sent.filter((one) => types.includes(one.type) && 'account' in one && one.account === account).at(-1 - back)?.id ??
-    'none'
+    sent.filter((one) => types.includes(one.type) && payerOf(one) === account).at(-1 - back)?.id ?? 'none'
   switch (type) {
     case 'debit':
     case 'credit':
       return { type, id, account, amount }
     case 'transfer':
-      return account === other || ownerOf(account) !== ownerOf(other)
-        ? { type: 'debit', id, account, amount }
-        : { type, id, from: account, to: other, amount }
+      return account === other ? { type: 'debit', id, account, amount } : { type, id, from: account, to: other, amount }
     case 'hold':
       return { type, id, account, amount, ...(expiresIn === undefined ? {} : { expiresIn }) }
     case 'capture':
@@ -95,6 +93,6 @@ function request(draw: Draw, id: string, sent: readonly TransactionRequest[]): T
     case 'release':
       return { type, id, account, hold: earlier(['hold']) }
     case 'refund':
-      return { type, id, account, of: earlier(['debit', 'capture']), ...(part ? { amount } : {}) }
+      return { type, id, account, of: earlier(['debit', 'capture', 'transfer']), ...(part ? { amount } : {}) }
   }
 }

@@ -42,6 +42,46 @@ test('the same button fifty times is one payment, and everybody hears of the sam
   await bank.assertInvariants()
 })
 
+test('money between owners, wherever they live and whatever dies: whole or not at all, and the loan once', async () => {
+  const names = ['ann', 'ben', 'cat', 'dan', 'eve']
+  const given = Object.fromEntries(names.map((name) => [`${name}:cash`, '100.00 CNY']))
+  for (let seed = 1; seed <= 12; seed++) {
+    const bank = await createHarness({ seed, accounts: given, partitions: 4, workers: 2, shards: 2, faults: 'all' })
+    const cash = (i: number): string => `${names[i % names.length]}:cash`
+    const moved = bank.race(60, (i) =>
+      i % 3 === 0
+        ? bank.postings({
+            owner: names[i % names.length] ?? '',
+            transfers: [
+              { from: cash(i), to: cash(i + 1), amount: '5' },
+              { from: cash(i + 1), to: cash(i + 2), amount: '6' },
+            ],
+          })
+        : bank.transfer({ id: `t${i}`, from: cash(i), to: cash(i + 2), amount: '7' }),
+    )
+    const lent = bank.race(10, () =>
+      bank.disburse({
+        owner: 'ann',
+        loan: 'L1',
+        to: 'eve:cash',
+        amount: '10',
+        asset: 'CNY',
+        funders: [
+          { account: 'ben:cash', share: '0.3' },
+          { account: 'dan:cash', share: '0.7' },
+        ],
+      }),
+    )
+    const { winners, losers } = await lent
+    assert.ok(winners.length <= 1 && winners.length + losers.length === 10)
+    await moved
+    await bank.refund({ account: cash(1), of: 't1' })
+    await bank.assertInvariants()
+    const sum = names.reduce((total, name) => total + Number(bank.account(`${name}:cash`).balance), 0)
+    assert.equal(sum, 500)
+  }
+})
+
 test('one seed is one schedule, another seed another', async () => {
   const hashOf = async (seed: number): Promise<string> => {
     const bank = await createHarness({ seed, accounts, faults: 'all' })

@@ -155,6 +155,12 @@ export class Harness {
   postings(given: Given<'postings'>): Promise<Outcome> {
     return this.post({ type: 'postings', ...this.named(given) })
   }
+  order(given: Given<'order'>): Promise<Outcome> {
+    return this.post({ type: 'order', ...this.named(given) })
+  }
+  disburse(given: Given<'disbursement'>): Promise<Outcome> {
+    return this.post({ type: 'disbursement', ...this.named(given) })
+  }
   earnPoints(given: Given<'points.earn'>): Promise<Outcome> {
     return this.post({ type: 'points.earn', ...this.named(given) })
   }

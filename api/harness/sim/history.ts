@@ -105,8 +105,8 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
       batchCommandsMax: random.pick([1, 3, 10, 4096] as const),
       overlapCommandsMin: random.pick([0, 2, 256] as const),
       residentsMax: random.pick([1, 6, 1_000_000] as const),
-      // Through the mailboxes, where the faults are; `actors/across.sim.test.ts` goes both ways.
-      loopback: false,
+      // Or through the mailboxes, where the faults are.
+      loopback: random.chance(0.3),
     },
     mailbox: {
       partitionCommandsMax: random.pick([4, 32_768, 32_768] as const),
