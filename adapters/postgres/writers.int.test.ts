@@ -10,6 +10,7 @@ import { type TestPostgres, testPostgres } from '../embedded/testing/test-postgr
 import { openLedger } from './catalog.ts'
 import { connect } from './connect.ts'
 import { PostgresLedger } from './ledger.ts'
+import { Writers } from './writers.ts'
 
 const partitions = 2
 let postgres: TestPostgres
@@ -152,4 +153,13 @@ test('another host takes over meanwhile: it ends both connections, and neither c
   await (await second).post(credit({ id: 'two' }))
   assert.deepEqual(await stands(watcher), ['two'])
   await close()
+})
+
+test('a commit that its host leaves open is ended by the server, later than by its host', async () => {
+  const writers = await Writers.open(await postgres.newDatabase(), 'first 1')
+  const { rows } = await writers.client.query<{ ms: number }>(
+    `SELECT setting::int AS ms FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'`,
+  )
+  assert.equal(rows[0]?.ms, 35_000)
+  await writers.close()
 })

@@ -11,6 +11,8 @@ import { connect, destroy, within } from './connect.ts'
 const partMs = 30_000
 /** Where the server has no second connection to give, it is asked for one again after so long. */
 const askAgainMs = 10_000
+/** Only a host that stands still leaves a staged commit open for longer than that: the server ends it, or its rows would be in the next host's way. */
+const openMs = partMs + 5000
 
 export class Writers {
   /** Name of both connections: whoever takes over ends the backends of that name. */
@@ -42,7 +44,7 @@ export class Writers {
   /** At most one may be under way when it is called. Settles after that one, and fails if that one does. */
   async commit(commit: LaneCommit): Promise<void> {
     const before = this.underWay
-    const done = before === undefined ? this.alone(commit) : this.behind(commit, before)
+    const done = before === undefined ? this.alone(this.inTurn, commit) : this.behind(commit, before)
     const stands = done.then(
       () => true,
       () => false,
@@ -55,19 +57,19 @@ export class Writers {
     }
   }
 
-  private async alone(commit: LaneCommit): Promise<void> {
-    await within(partMs, 'committing', runCommit(this.inTurn, this.host, commit))
+  private async alone(client: pg.Client, commit: LaneCommit): Promise<void> {
+    await within(partMs, 'committing', runCommit(client, this.host, commit))
   }
 
   private async behind(commit: LaneCommit, before: Promise<boolean>): Promise<void> {
-    const { other } = this
+    const { inTurn, other } = this
     if (other === undefined) {
-      // Made beside the commits, for those that come.
+      // Made beside the commits, for those that come: this one keeps to the connection of the one before.
       void this.connectOther()
       await standing(before)
-      return await this.alone(commit)
+      return await this.alone(inTurn, commit)
     }
-    this.other = this.inTurn
+    this.other = inTurn
     this.inTurn = other
     const staged = within(partMs, 'copying', stageCommit(other, commit))
     // Heard after the one before.
@@ -107,4 +109,7 @@ async function standing(before: Promise<boolean>): Promise<void> {
 }
 
 const connectWriter = (url: string, name: string): Promise<pg.Client> =>
-  connect(url, { name, settings: { synchronous_commit: 'on' } })
+  connect(url, {
+    name,
+    settings: { synchronous_commit: 'on', idle_in_transaction_session_timeout: `${openMs}ms` },
+  })
