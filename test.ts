@@ -16,7 +16,7 @@ type TestEvent = { readonly type: string; readonly data: Readonly<Record<string,
 const emittedFolders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf']
 const folders = [...emittedFolders, 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
-const testsAtLeast = { all: 1570, unit: 1320 }
+const testsAtLeast = { all: 1600, unit: 1400 }
 const slowestShown = 10
 
 const phases = [
