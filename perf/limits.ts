@@ -15,31 +15,83 @@ export interface Yardstick {
 
 const journal = `suanpan.journal_0001 (${journalColumns.join(', ')})`
 
-/** Reads back the newest `rows` journal rows of a ledger: the very bytes that the engine wrote, in batches of `rowsPerCommit`. */
+/** Reads back the first `rows` debits of a ledger: the very bytes that the engine wrote, in batches of `rowsPerCommit`; a rest is left out. */
 export async function writtenRows(url: string, rows: number, rowsPerCommit: number): Promise<Buffer[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const client = await connected(url)
   try {
-    const stream = client.query(
-      copyTo(
-        `COPY (SELECT ${journalColumns.join(', ')} FROM suanpan.journal_0001 WHERE kind = 1 LIMIT ${rows}) TO STDOUT (FORMAT binary)`,
-      ),
-    )
     const batches: Buffer[] = []
-    let batch: Buffer[] = []
-    for await (const tuples of tuplesOf(stream as AsyncIterable<Buffer>)) {
-      for (const tuple of tuples) {
-        batch.push(Buffer.from(tuple))
-        if (batch.length < rowsPerCommit) continue
-        batches.push(Buffer.concat(batch))
-        batch = []
-      }
+    for await (const batch of rowsOf(client, `kind = 1 LIMIT ${rows}`, rowsPerCommit)) {
+      if (batch.rows === rowsPerCommit) batches.push(batch.tuples)
     }
     return batches
   } finally {
     await client.end()
   }
 }
+
+interface Written {
+  readonly tuples: Buffer
+  readonly rows: number
+}
+
+async function* rowsOf(client: pg.Client, where: string, rowsPerCommit: number): AsyncGenerator<Written> {
+  const stream = client.query(
+    copyTo(
+      `COPY (SELECT ${journalColumns.join(', ')} FROM suanpan.journal_0001 WHERE ${where}) TO STDOUT (FORMAT binary)`,
+    ),
+  )
+  let batch: Buffer[] = []
+  const all = (): Written => ({ tuples: Buffer.concat(batch), rows: batch.length })
+  for await (const tuples of tuplesOf(stream as AsyncIterable<Buffer>)) {
+    for (const tuple of tuples) {
+      batch.push(Buffer.from(tuple))
+      if (batch.length < rowsPerCommit) continue
+      yield all()
+      batch = []
+    }
+  }
+  if (batch.length > 0) yield all()
+}
+
+/**
+ * Raw COPY of rows that an engine writes, into the same tables of another ledger. Each round takes all that the engine wrote since the one before, so
+ * that both tables, and the trees of their indexes, are as large: a row costs more the more there are. Only while the engine rests.
+ */
+export async function rawCopyBeside(engineUrl: string, url: string, rowsPerCommit: number): Promise<Yardstick> {
+  await openLedger([url], { partitions: undefined, timeZone: undefined, defaultPartitions: 8 })
+  const engine = await connected(engineUrl)
+  let read: readonly string[] = []
+  return yardstick(
+    url,
+    '',
+    async (client) => {
+      const { rows: heads } = await engine.query<{ pseq: string }>(
+        'SELECT pseq FROM suanpan.partition ORDER BY partition',
+      )
+      const since = heads.map((_, partition) => read[partition] ?? '0')
+      read = heads.map(({ pseq }) => pseq)
+      let rows = 0
+      let ms = 0
+      let lot: Written[] = []
+      const copy = async (): Promise<void> => {
+        const started = performance.now()
+        for (const { tuples } of lot) await copyCommit(client, journal, tuples)
+        ms += performance.now() - started
+        for (const batch of lot) rows += batch.rows
+        lot = []
+      }
+      const isNew = `pseq > ('{${since.join(',')}}'::bigint[])[partition + 1]`
+      // Reading rests while a lot is copied.
+      for await (const batch of rowsOf(engine, isNew, rowsPerCommit)) if (lot.push(batch) === lotBatches) await copy()
+      await copy()
+      return (rows * 1000) / ms
+    },
+    () => engine.end(),
+  )
+}
+
+/** Kept in memory at a time. */
+const lotBatches = 50
 
 /** Raw COPY of rows that Suanpan wrote, into the same tables of another ledger. Each round is a part of `batches` that no round before used. */
 export async function rawCopy(
@@ -74,11 +126,23 @@ async function yardstick(
   url: string,
   setup: string,
   round: (client: pg.Client) => Promise<number>,
+  closeToo: () => Promise<void> = async () => undefined,
 ): Promise<Yardstick> {
+  const client = await connected(url)
+  if (setup !== '') await client.query(setup)
+  return {
+    round: () => round(client),
+    close: async () => {
+      await client.end()
+      await closeToo()
+    },
+  }
+}
+
+async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  if (setup !== '') await client.query(setup)
-  return { round: () => round(client), close: () => client.end() }
+  return client
 }
 
 async function timed(
@@ -88,6 +152,9 @@ async function timed(
   rowsPerCommit: number,
 ): Promise<number> {
   const started = performance.now()
-  for (const tuples of batches) await copyIn(client, `BEGIN;COPY ${target} FROM STDIN (FORMAT binary);COMMIT`, tuples)
+  for (const tuples of batches) await copyCommit(client, target, tuples)
   return (batches.length * rowsPerCommit * 1000) / (performance.now() - started)
 }
+
+const copyCommit = (client: pg.Client, target: string, tuples: Buffer): Promise<void> =>
+  copyIn(client, `BEGIN;COPY ${target} FROM STDIN (FORMAT binary);COMMIT`, tuples)
