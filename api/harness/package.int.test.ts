@@ -1,4 +1,5 @@
-// The package as its users get it: packed, put beside its dependencies, and used by a test of plain JavaScript and one whose types are checked.
+// The package as its users get it: packed, put beside its dependencies, and used by a test of plain JavaScript, one whose types are checked, and
+// one under each of the other test runners.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -77,6 +78,53 @@ transactions({ accounts: ['cust-1:cash'] })
     cwd: folder,
   }).catch((error: { readonly stdout: string }) => error)
   assert.equal(stdout, '')
+})
+
+test('vitest and jest run it, and their failures name the seed', { timeout: 120_000 }, async (t) => {
+  const runners = join(folder, 'runners')
+  await mkdir(runners)
+  await writeFile(join(runners, 'package.json'), '{"type":"module"}')
+  const install = ['install', '--no-audit', '--no-fund', '--fetch-retries=0', 'vitest@4', 'jest@30']
+  try {
+    await run('npm', install, { cwd: runners, env: plain(), timeout: 50_000 })
+  } catch (error) {
+    const { killed, stderr } = error as { readonly killed: boolean; readonly stderr: string }
+    if (!killed && !/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT/.test(stderr)) throw error
+    t.skip('NOT TESTED under vitest and jest: the npm registry is out of reach')
+    return
+  }
+  await writeFile(
+    join(runners, 'consumer.test.js'),
+    `
+import { createHarness, explore } from 'suanpan/testing'
+
+test('two taps, one payment', async () => {
+  const bank = await createHarness({ seed: 7, accounts: { 'cust-1:cash': '100.00 CNY' } })
+  const { winners } = await bank.race(2, () => bank.debit({ id: 'order-1', account: 'cust-1:cash', amount: '60.00' }))
+  expect(winners.length).toBe(1)
+  await bank.assertInvariants()
+})
+
+test('must fail', () =>
+  explore({ seeds: 3, accounts: { 'cust-1:cash': '1.00 CNY' } }, async (bank) => {
+    await bank.debit({ id: 'tap', account: 'cust-1:cash', amount: '1.00' })
+    expect(bank.account('cust-1:cash').balance).toBe('2.00')
+  }))
+`,
+  )
+  const modules = join(runners, 'node_modules')
+  const vitest = [join(modules, 'vitest/vitest.mjs'), 'run', '--globals']
+  const jest = ['--experimental-vm-modules', join(modules, 'jest/bin/jest.js'), '--transform', '{}']
+  for (const [name, command] of Object.entries({ vitest, jest })) {
+    const failed = await run(process.execPath, command, { cwd: runners, env: { ...plain(), NO_COLOR: '1' } }).then(
+      () => assert.fail(`${name} does not see the test that must fail`),
+      (error: { readonly stdout: string; readonly stderr: string }) => error.stdout + error.stderr,
+    )
+    assert.match(failed, /1 failed[^\n]*1 passed/, name)
+    assert.match(failed, /seed 1: /, name)
+    assert.match(failed, /The last 1 of 1 commands:\n.*"id":"tap"/, name)
+    assert.match(failed, new RegExp(`Again: SUANPAN_SEED=1 .*${name}`), name)
+  }
 })
 
 /** Without what this test runner tells its own children. */
