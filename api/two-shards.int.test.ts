@@ -1,93 +1,109 @@
-// Two shards under one server and load across owners; one of them dies and comes back, again and again. Who does not touch it is answered meanwhile,
-// who does hears of an unknown outcome at most, and afterwards everything that was told is true.
+// One ledger over two databases: owners are spread over both, a house account is one account to whoever reads it.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { partitionOf } from '../actors/route.ts'
+import type { EntryView } from '../actors/reads.ts'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
-import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { AcrossLoad } from './testing/across-load.ts'
-import { HttpPosts } from './testing/http-posts.ts'
-import { Seeded } from './testing/seeded.ts'
-import { startTestServer, type TestServer } from './testing/test-server.ts'
+import { bank, capture, hold, mixed, opening, refund, shop } from './testing/commands.ts'
+import { Model } from './testing/model.ts'
+import { closeEngines, type Run, rowsOf, runEngine, verifyClean } from './testing/run.ts'
 
-const seed = Number(process.env.SEED ?? Date.now() % 1e9)
-const rounds = Number(process.env.ROUNDS ?? 4)
-const partitions = 4
-const clients = 12
-
-let shards: readonly TestPostgres[] = []
-let server: TestServer | undefined
+let postgres: TestPostgres
 before(async () => {
-  shards = await Promise.all([testPostgres(), testPostgres()])
+  postgres = await testPostgres()
 })
 after(async () => {
-  await server?.kill9()
-  for (const shard of shards) await shard.stop()
+  await closeEngines()
+  await postgres.stop()
 })
 
-test(`one of two shards dies under load across owners, ${rounds} times (SEED=${seed}): the other goes on, nothing is lost or doubled`, {
-  timeout: 240_000,
-}, async () => {
-  const [first, second] = shards
-  assert.ok(first !== undefined && second !== undefined)
-  const urls = await Promise.all(shards.map((shard) => shard.newDatabase()))
-  const env = {
-    DATABASE_URLS: urls.join(','),
-    PARTITIONS: String(partitions),
-    WORKERS: '2',
-    LOG_LEVEL: 'warn',
-    DEADLINE_MS: '2000',
-  }
-  server = await startTestServer({ databaseUrl: '', env })
-  const posts = new HttpPosts(server.url, 64)
-  const random = new Seeded(seed)
-  const load = new AcrossLoad(seed, 24)
-  for (const id of load.accounts) {
-    assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
-    const funds = { id: 'first', type: 'credit', account: id, amount: String(load.funds) }
-    assert.equal((await posts.post('/v1/transactions', JSON.stringify(funds)))?.status, 201)
-  }
-  // Partitions alternate between the shards.
-  const ofFirst = Array.from({ length: 50 }, (_, i) => `local${i}`).filter(
-    (owner) => partitionOf(owner, partitions) % 2 === 0,
+const accounts = Array.from({ length: 64 }, (_, i) => `c${i}:cash`)
+
+test('two databases hold one ledger', { timeout: 60_000 }, async () => {
+  const urls = [await postgres.newDatabase(), await postgres.newDatabase()]
+  const start = (given: readonly string[]): Promise<Run> => runEngine(given, { partitions: 8, workers: 2 })
+  const model = new Model()
+  const first = await start(urls)
+  await model.postAll(
+    first.engine,
+    accounts.map((account) => opening(account)),
   )
-  const [local = ''] = ofFirst
-  assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id: `${local}:cash`, asset: 'CNY' })))?.status, 201)
-  let served = 0
-  for (let round = 0; round < rounds; round++) {
-    const working = Promise.all(Array.from({ length: clients }, () => load.client(posts)))
-    await pause(100 + random.below(300))
-    await second.kill9()
-    for (let i = 0; i < 20; i++) {
-      const credit = { id: `r${round}-${i}`, type: 'credit', account: `${local}:cash`, amount: '1' }
-      const answer = await posts.post('/v1/transactions', JSON.stringify(credit))
-      assert.equal(answer?.status, 201, `while the other shard is away: ${answer?.body}`)
-      served++
-    }
-    // Each client ends at its first 503: what it asked touches the dead shard.
-    await working
-    await second.start()
-    // Until the shard is hosted again its owners are told that it is away.
-    await load.sendAgain(posts, 100)
-  }
-  await load.sendAllAgain(posts)
-  await settled(posts)
-  await load.check(async (id) => await posts.get(`/v1/accounts/${id}`))
-  assert.equal((await posts.get<{ balance: string }>(`/v1/accounts/${local}:cash`)).balance, `${served}.00`)
-  posts.close()
-  assert.equal(await server.stop(), 0)
-  const { ok, finding } = await verifyLedger(urls)
-  assert.ok(ok, JSON.stringify(finding))
-  assert.ok(load.posted > rounds * 10 && load.unknowns > 0, `posted ${load.posted}, unknown ${load.unknowns}`)
-  console.log(`seed ${seed}: ${load.posted} posted, ${load.declined} declined, ${load.unknowns} outcomes were unknown`)
+  const commands = mixed('m', accounts, 2000)
+  const answers = await model.postAll(first.engine, commands)
+  await model.postAll(
+    first.engine,
+    accounts.map((account, i) => hold(`hold-${i}`, account, '0.01')),
+  )
+
+  const partitions = await Promise.all(
+    urls.map(async (url) =>
+      (
+        await rowsOf<{ partition: number }>(url, 'SELECT DISTINCT partition FROM suanpan.journal ORDER BY partition')
+      ).map(({ partition }) => partition),
+    ),
+  )
+  assert.deepEqual(partitions, [
+    [0, 2, 4, 6],
+    [1, 3, 5, 7],
+  ])
+  const cells = await Promise.all(
+    urls.map(async (url) => (await rowsOf(url, 'SELECT FROM suanpan.cell WHERE id = $1', [bank])).length),
+  )
+  assert.deepEqual(cells, [4, 4])
+  await checkHouses(first, model)
+  await first.engine.close()
+  await verifyClean(urls)
+
+  // In another order they are not this ledger.
+  await assert.rejects(start(urls.toReversed()), /shard|ledger/)
+  await assert.rejects(start(urls.slice(0, 1)), /shard/)
+
+  const second = await start(urls)
+  const repeated = await second.engine.postAll(commands)
+  assert.deepEqual(
+    repeated.map(({ body, replayed }) => ({ body, replayed })),
+    answers.map(({ body }) => ({ body, replayed: true })),
+  )
+  await model.postAll(
+    second.engine,
+    accounts.map((account, i) => capture(`capture-${i}`, account, `hold-${i}`)),
+  )
+  await model.postAll(
+    second.engine,
+    accounts.map((account, i) => refund(`refund-${i}`, account, `capture-${i}`)),
+  )
+  await model.postAll(second.engine, mixed('n', accounts, 500, 2))
+  await checkHouses(second, model)
+  await second.engine.close()
+  await verifyClean(urls)
 })
 
-async function settled(posts: HttpPosts): Promise<void> {
-  for (let looked = 0; ; looked++) {
-    const answer = await posts.getAny('/v1/accounts/house:transit?asset=CNY')
-    if (answer.status === 404 || JSON.parse(answer.body).balance === '0.00') return
-    assert.ok(looked < 400, 'something stays in transit')
-    await pause(50)
+/** The sum over the shards, and one statement out of all cells whose balance runs up to that sum. */
+async function checkHouses({ engine }: Run, model: Model): Promise<void> {
+  await model.checkAccounts(engine)
+  for (const house of [bank, shop]) {
+    const view = await engine.reads.account(house, 'CNY')
+    for (const order of ['asc', 'desc'] as const) {
+      const lines: EntryView[] = []
+      let after: string | undefined
+      for (;;) {
+        const page = await engine.reads.entries(house, 'CNY', { after, limit: 100, order })
+        lines.push(...(page?.items ?? []))
+        if (page?.next == null) break
+        after = page.next
+      }
+      assert.equal(lines.length, view?.seq)
+      assert.equal(new Set(lines.map(({ transaction }) => transaction)).size, lines.length)
+      const oldestFirst = order === 'asc' ? lines : lines.toReversed()
+      let balance = 0
+      for (const line of oldestFirst) {
+        balance += Math.round(Number(line.amount) * 100)
+        assert.equal(Math.round(Number(line.balance) * 100), balance)
+      }
+      assert.equal(oldestFirst.at(-1)?.balance, view?.balance)
+      assert.deepEqual(
+        oldestFirst.map(({ at }) => at),
+        oldestFirst.map(({ at }) => at).sort(),
+      )
+    }
   }
 }
