@@ -19,7 +19,7 @@ export class Commits {
     return this.underWay.length
   }
 
-  /** Throws what the first commit failed of that did since `forget`. */
+  /** Throws what the first commit failed of that has failed since `over`. */
   check(): void {
     if (this.failed) throw this.failure
   }

@@ -8,13 +8,13 @@
 // The borrower's partition decides it. Where a funder or the wallet lives elsewhere it is a transaction across partitions of these legs.
 import { type Account, available, openedAccount } from './account.ts'
 import { startJoint } from './across/coordinate.ts'
-import { isAcross } from './across/joint.ts'
+import { isAcross, livesElsewhere } from './across/joint.ts'
 import type { Asset } from './asset.ts'
 import type { Disburse } from './command.ts'
 import { accepted, type Decision, declined } from './decision.ts'
 import { Draft } from './draft.ts'
 import { creditDrawnAccount, funderAccount } from './house.ts'
-import { isHouse, ownerOfAccount } from './identity.ts'
+import { isHouse } from './identity.ts'
 import { violated } from './invariant.ts'
 import { principalId } from './lots.ts'
 import { allocate, formatMinor, normalizeDecimal, parseAmount } from './money.ts'
@@ -27,9 +27,9 @@ export function decideDisbursement(
   at: number,
   command: Disburse,
 ): Decision {
-  const { accounts, rules, partition } = state
+  const { accounts } = state
   const { creditLine, to } = command
-  const livesHere = (id: string): boolean => !isHouse(id) && rules.partitionOf(ownerOfAccount(id)) === partition
+  const livesHere = (id: string): boolean => !isHouse(id) && !livesElsewhere(state, id)
   const funderIds = command.funders.map(({ account }) => account).filter(livesHere)
   const wallet = livesHere(to) ? accounts.get(to) : undefined
   const line = creditLine === undefined ? undefined : accounts.get(creditLine)

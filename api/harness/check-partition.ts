@@ -1,14 +1,13 @@
 // One partition's history as a single actor could have had it: each row that stands must be what the rules make of the commands and messages before it.
 import type { SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
-import { type Coordination, newJoints, stageLegs } from '../../core/across/joint.ts'
+import { type Coordination, stageLegs } from '../../core/across/joint.ts'
 import { apply } from '../../core/apply.ts'
-import { catalogAfter } from '../../core/catalog.ts'
 import { refusalNumbers } from '../../core/code.ts'
 import type { Command } from '../../core/command.ts'
 import { firstDifference } from '../../core/compare.ts'
 import { decide, dueExpiries } from '../../core/decide.ts'
+import { emptyPartition } from '../../core/empty-partition.ts'
 import { type IdKey, idKeyOf } from '../../core/identity.ts'
-import { Lots } from '../../core/lots.ts'
 import { lotsOwnerOf, ownerOfCommand, referredIdOf } from '../../core/owner.ts'
 import { accountName, type PartitionState, type Received } from '../../core/partition.ts'
 import type { Row } from '../../core/row.ts'
@@ -38,19 +37,7 @@ export class PartitionCheck {
     this.asked = asked
     this.shard = shard
     const { dateOf, assets, houseAutoOpen, partitionOf } = check
-    this.state = {
-      partition,
-      time: 0,
-      pseq: 0,
-      accountsOpened: 0,
-      accounts: new Map(),
-      lots: new Lots(),
-      remembered: new Map(),
-      catalog: catalogAfter(assets, [], 0),
-      exhausted: new Set(),
-      joints: newJoints(),
-      rules: { assets, dateOf, houseAutoOpen, partitionOf },
-    }
+    this.state = emptyPartition(partition, { assets, dateOf, houseAutoOpen, partitionOf })
     this.groups = groupsOf(shard, partition)
     this.across = new AcrossCheck(this.state, messages, check)
   }

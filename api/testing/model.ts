@@ -1,15 +1,13 @@
 // What the engine must answer: the rules on one state with everything in memory, one command after the other. Partitions, batches, threads
 // and segments must not show in any answer.
 import assert from 'node:assert/strict'
-import { newJoints } from '../../core/across/joint.ts'
 import { apply } from '../../core/apply.ts'
 import { builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
-import { catalogAfter } from '../../core/catalog.ts'
 import type { Command } from '../../core/command.ts'
 import { commandTime, decide, dueExpiries } from '../../core/decide.ts'
+import { emptyPartition } from '../../core/empty-partition.ts'
 import { idKeyOf } from '../../core/identity.ts'
-import { Lots } from '../../core/lots.ts'
 import { formatMinor } from '../../core/money.ts'
 import { ownerOfCommand } from '../../core/owner.ts'
 import type { PartitionState, Received } from '../../core/partition.ts'
@@ -17,24 +15,12 @@ import { type Answer, answerTo } from '../../schemas/answer.ts'
 import type { RunningEngine } from '../compose.ts'
 
 export class Model {
-  private readonly state: PartitionState = {
-    partition: 0,
-    time: 0,
-    pseq: 0,
-    accountsOpened: 0,
-    accounts: new Map(),
-    lots: new Lots(),
-    remembered: new Map(),
-    catalog: catalogAfter(new Map(builtInAssets.map((asset) => [asset.code, asset])), [], 0),
-    exhausted: new Set(),
-    joints: newJoints(),
-    rules: {
-      assets: new Map(builtInAssets.map((asset) => [asset.code, asset])),
-      dateOf: calendarOf('UTC'),
-      houseAutoOpen: true,
-      partitionOf: () => 0,
-    },
-  }
+  private readonly state: PartitionState = emptyPartition(0, {
+    assets: new Map(builtInAssets.map((asset) => [asset.code, asset])),
+    dateOf: calendarOf('UTC'),
+    houseAutoOpen: true,
+    partitionOf: () => 0,
+  })
 
   post(command: Command): Answer {
     const owner = ownerOfCommand(command)

@@ -131,15 +131,15 @@ export function placeOf(account: string, other: string, rules: Rules, coordinato
   return isHouse(other) ? coordinator : rules.partitionOf(ownerOfAccount(other))
 }
 
-/** Whether an account of the legs lives elsewhere. Accounts that are resident are looked up instead of hashed. */
-export function isAcross(
-  { accounts, rules, partition }: Readonly<PartitionState>,
+/** Whether it is an account of another partition. One that is resident is looked up instead of hashed. */
+export const livesElsewhere = ({ accounts, rules, partition }: Readonly<PartitionState>, id: string): boolean =>
+  !isHouse(id) && !accounts.has(id) && rules.partitionOf(ownerOfAccount(id)) !== partition
+
+/** Whether an account of the legs lives elsewhere. */
+export const isAcross = (
+  state: Readonly<PartitionState>,
   legs: readonly { readonly from: string; readonly to: string }[],
-): boolean {
-  const elsewhere = (id: string): boolean =>
-    !isHouse(id) && !accounts.has(id) && rules.partitionOf(ownerOfAccount(id)) !== partition
-  return legs.some(({ from, to }) => elsewhere(from) || elsewhere(to))
-}
+): boolean => legs.some(({ from, to }) => livesElsewhere(state, from) || livesElsewhere(state, to))
 
 export function partiesOf(legs: readonly Leg[], rules: Rules, coordinator: number): readonly number[] {
   const parties = [coordinator]

@@ -1,15 +1,13 @@
 // A partition for tests: accounts as given, commands in, decisions out, driven in the order in which a host drives it.
 import { type Account, openedAccount } from '../account.ts'
-import { newJoints } from '../across/joint.ts'
 import { apply } from '../apply.ts'
 import { builtInAssets } from '../asset.ts'
 import { calendarOf } from '../business-date.ts'
-import { catalogAfter } from '../catalog.ts'
 import { refusalOf } from '../code.ts'
 import type { Command } from '../command.ts'
 import { type Decision, decide, dueExpiries } from '../decide.ts'
+import { emptyPartition } from '../empty-partition.ts'
 import { idKeyOf } from '../identity.ts'
-import { Lots } from '../lots.ts'
 import { formatMinor } from '../money.ts'
 import { lotsOwnerOf, ownerOfCommand, referredIdOf } from '../owner.ts'
 import { accountKey, accountName, type PartitionState, type Received } from '../partition.ts'
@@ -50,19 +48,7 @@ export class TestLedger {
     partition = 3,
     partitionOf = () => partition,
   }: LedgerGiven = {}) {
-    this.state = {
-      partition,
-      time: 0,
-      pseq: 0,
-      accountsOpened: 0,
-      accounts: new Map(),
-      lots: new Lots(),
-      remembered: new Map(),
-      catalog: catalogAfter(assets, [], 0),
-      exhausted: new Set(),
-      joints: newJoints(),
-      rules: { assets, dateOf: calendarOf(timeZone), houseAutoOpen, partitionOf },
-    }
+    this.state = emptyPartition(partition, { assets, dateOf: calendarOf(timeZone), houseAutoOpen, partitionOf })
   }
 
   /** An account put there as if it had been loaded. */
