@@ -15,12 +15,12 @@ interface Queued {
 }
 
 export class Later implements EngineLater {
-  private readonly intake: Intake
+  private readonly intake: Pick<Intake, 'submit'>
   private readonly timers: Timers
   /** By owner and id. Bounded by the mailbox: each of them is in it. */
   private readonly queued = new Map<string, Queued>()
 
-  constructor(intake: Intake, timers: Timers) {
+  constructor(intake: Pick<Intake, 'submit'>, timers: Timers) {
     this.intake = intake
     this.timers = timers
   }

@@ -312,7 +312,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     dethroned,
     queueDepth: () => mailbox.depth(),
     redis: opened.redis,
-    later: opened.redis === undefined ? undefined : new Later(intake, systemTimers),
+    later: opened.redis === undefined ? undefined : new Later(entry, systemTimers),
     mailboxTrouble: () => opened.trouble(),
     waiting: () => intake.waiting,
     utilizations: () => supervisor.utilizations(),

@@ -182,6 +182,27 @@ test('a loan id is paid out once, and the takings of a merchant are settled once
   )
   assert.deepEqual(outcomes(settled), { posted: 1, insufficient_funds: 39 })
   assert.deepEqual([await balanceOf('m3:cash'), await balanceOf('house:merchant:m3')], ['120.00', '0.00'])
+  // In one batch: what stands behind the settlement may spend what it brings.
+  await openWith('m4:cash', '0')
+  const payers = times(4, (i) => `p${i}`)
+  for (const owner of payers) {
+    await openWith(`${owner}:cash`, '10')
+    const cash = { account: `${owner}:cash`, amount: '10' }
+    await done({ id: 'o', type: 'order', owner, total: '10', cash, merchant: 'm4' })
+  }
+  const batch = await http.post(
+    '/v1/transactions/batch',
+    JSON.stringify([
+      { id: 's', type: 'settle', merchant: 'm4', to: 'm4:cash' },
+      { id: 'rent', type: 'debit', account: 'm4:cash', amount: '40' },
+    ]),
+  )
+  const results = JSON.parse(batch?.body ?? '') as { http: number }[]
+  assert.deepEqual(
+    results.map((one) => one.http),
+    [201, 201],
+    batch?.body,
+  )
 })
 
 test('banks that are owners fund a loan by shares, once, and get it back whole', { timeout: 180_000 }, async () => {
