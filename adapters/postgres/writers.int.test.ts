@@ -51,6 +51,7 @@ async function given() {
   await first.post(open({ account: 'c:cash' }))
   // The second connection is made beside the first commit that stands behind another.
   for (let i = 0; (await backends('first')).length < 2; i++) {
+    assert.ok(i < 500, 'there is no second connection of that name')
     const commits = [first.decide(credit({ id: `a${i}` })), first.decide(credit({ id: `b${i}` }))]
     await Promise.all(commits.map((commit) => first.ledger.commit(commit)))
   }
