@@ -25,6 +25,10 @@ const phases = [
   { name: 'int', concurrency: 2, timeoutMs: 300_000 },
 ] as const
 
+/** These take a minute and more: they begin first, so that none of them runs alone at the end while a core is idle. */
+const longest = ['api/drill/', 'api/kill.', 'api/across.', 'api/harness/package.', 'perf/scenarios.']
+const rank = (path: string): number => longest.findIndex((part) => path.startsWith(part)) + 1 || longest.length + 1
+
 const { values, positionals } = parseArgs({ options: { unit: { type: 'boolean' } }, allowPositionals: true })
 
 const root = import.meta.dirname
@@ -45,7 +49,7 @@ const files = [
 ]
   .filter((path) => isTest(path) && !(values.unit && isInt(path)))
   .filter((path) => positionals.length === 0 || positionals.some((part) => path.includes(part)))
-  .sort()
+  .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 
 /** Sums of what node:test says at the end of each phase: tests, suites, pass, fail, cancelled, skipped, todo, duration_ms. */
 const totals = new Map<string, number>()

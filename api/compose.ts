@@ -266,7 +266,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     info.catalog,
   )
   keeper.start()
-  const entry = entryOf(intake, reads)
+  const entry = entryOf(intake, reads, systemTimers)
   const stock = new StockKeeper(
     {
       submit: (command, reply) => intake.submit(command, reply, true),

@@ -19,6 +19,7 @@ function given() {
       cellsElsewhere: () =>
         new Promise((found, reject) => looks.push({ found, fail: () => reject(new Error('no connection')) })),
     },
+    { soon: (callback) => void setImmediate(callback) },
   )
   return {
     looks,

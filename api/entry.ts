@@ -1,6 +1,7 @@
 // The way into intake for everything that the outside asks: as it stands, but for settlements, which are sent with what the cells of the merchant hold in the
 // partitions that will not decide them. What their owner sends while those are looked at waits, so that it is decided in the order sent.
 import type { Intake } from '../actors/intake.ts'
+import type { Timers } from '../actors/ports.ts'
 import type { Reads } from '../actors/reads.ts'
 import type { Command, Settle } from '../core/command.ts'
 import { merchantAccount } from '../core/house.ts'
@@ -16,7 +17,11 @@ type Given = Parameters<Entry['submit']>
 /** Commands of one owner behind a settlement, of those whose caller does not wait for room. */
 const behindMost = 8192
 
-export function entryOf(intake: Pick<Intake, 'submit' | 'partitionOf'>, reads: Pick<Reads, 'cellsElsewhere'>): Entry {
+export function entryOf(
+  intake: Pick<Intake, 'submit' | 'partitionOf'>,
+  reads: Pick<Reads, 'cellsElsewhere'>,
+  timers: Pick<Timers, 'soon'>,
+): Entry {
   /** By owner whose settlement is being looked at: what came after it. */
   const behind = new Map<string, Given[]>()
 
@@ -58,7 +63,7 @@ export function entryOf(intake: Pick<Intake, 'submit' | 'partitionOf'>, reads: P
         }
         behind.set(owner, [])
         void settle(given, owner)
-      } else if (waits !== true && waiting.length >= behindMost) queueMicrotask(() => reply(overloaded(command)))
+      } else if (waits !== true && waiting.length >= behindMost) timers.soon(() => reply(overloaded(command)))
       else waiting.push(given)
     },
   }

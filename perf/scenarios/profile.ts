@@ -37,10 +37,11 @@ export const profile: Scenario = async (bench) => {
       await drawFlames(bench, `${load}-${thread}`, stacksOf(read))
     }
   }
+  bench.say(`the .cpuprofile files are in ${folder}`)
   return resultOf({
     verified,
     cases,
-    notes: [`The .cpuprofile files are in ${folder}. Sampling costs some percent: read the shares, not the sums.`],
+    notes: ['Sampling costs some percent: read the shares, not the sums.'],
   })
 }
 
