@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { AcrossLoad } from './testing/across-load.ts'
+import { AcrossLoad, transitIsEmpty } from './testing/across-load.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { Seeded } from './testing/seeded.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
@@ -48,18 +48,6 @@ async function open(posts: HttpPosts, ids: readonly string[], amount: string): P
 
 const balance = async (posts: HttpPosts, id: string): Promise<string> =>
   (await posts.get<{ balance: string }>(`/v1/accounts/${id}`)).balance
-
-async function inTransit(posts: HttpPosts): Promise<string> {
-  const answer = await posts.getAny('/v1/accounts/house:transit?asset=CNY')
-  return answer.status === 404 ? '0.00' : (JSON.parse(answer.body) as { balance: string }).balance
-}
-
-async function settled(posts: HttpPosts): Promise<void> {
-  for (let looked = 0; (await inTransit(posts)) !== '0.00'; looked++) {
-    assert.ok(looked < 200, 'something stays in transit')
-    await pause(50)
-  }
-}
 
 test('a transfer between two owners: answer, repeat, conflict, statements on both sides, refund, and what GET shows', async () => {
   const server = await start(await postgres.newDatabase())
@@ -125,9 +113,9 @@ test('a transfer between two owners: answer, repeat, conflict, statements on bot
   assert.deepEqual([refused.status, refused.body.code, refused.body.available], [422, 'insufficient_funds', undefined])
   assert.equal((await json(posts, { id: 'back', type: 'refund', account: 'ann:cash', of: 'ring' })).status, 201)
   // Of more than two partitions the client hears the decision; the others follow it.
-  await settled(posts)
+  await transitIsEmpty(posts)
   for (const name of names) assert.equal(await balance(posts, `${name}:cash`), '100.00')
-  assert.equal(await inTransit(posts), '0.00')
+  await transitIsEmpty(posts)
   posts.close()
   assert.equal(await server.stop(), 0)
 })
@@ -158,7 +146,7 @@ test('hundreds spend one balance at once, to as many owners: exactly what is the
     sums.reduce((sum, one) => sum + Number(one), 0),
     100,
   )
-  assert.equal(await inTransit(posts), '0.00')
+  await transitIsEmpty(posts)
   posts.close()
   assert.equal(await server.stop(), 0)
   const { ok, finding } = await verifyLedger([databaseUrl])
@@ -183,7 +171,7 @@ test(`kill -9 under load across owners, ${rounds} times (SEED=${seed}): whole or
     await load.sendAgain(posts)
   }
   await load.sendAllAgain(posts)
-  await settled(posts)
+  await transitIsEmpty(posts)
   await load.check(async (id) => await posts.get(`/v1/accounts/${id}`))
   posts.close()
   assert.equal(await server.stop(), 0)

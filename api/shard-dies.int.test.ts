@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { partitionOf } from '../actors/route.ts'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
-import { AcrossLoad } from './testing/across-load.ts'
+import { AcrossLoad, transitIsEmpty } from './testing/across-load.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { Seeded } from './testing/seeded.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
@@ -72,7 +72,7 @@ test(`one of two shards dies under load across owners, ${rounds} times (SEED=${s
     await load.sendAgain(posts, 100)
   }
   await load.sendAllAgain(posts)
-  await settled(posts)
+  await transitIsEmpty(posts)
   await load.check(async (id) => await posts.get(`/v1/accounts/${id}`))
   assert.equal((await posts.get<{ balance: string }>(`/v1/accounts/${local}:cash`)).balance, `${served}.00`)
   posts.close()
@@ -82,12 +82,3 @@ test(`one of two shards dies under load across owners, ${rounds} times (SEED=${s
   assert.ok(load.posted > rounds * 10 && load.unknowns > 0, `posted ${load.posted}, unknown ${load.unknowns}`)
   console.log(`seed ${seed}: ${load.posted} posted, ${load.declined} declined, ${load.unknowns} outcomes were unknown`)
 })
-
-async function settled(posts: HttpPosts): Promise<void> {
-  for (let looked = 0; ; looked++) {
-    const answer = await posts.getAny('/v1/accounts/house:transit?asset=CNY')
-    if (answer.status === 404 || JSON.parse(answer.body).balance === '0.00') return
-    assert.ok(looked < 400, 'something stays in transit')
-    await pause(50)
-  }
-}

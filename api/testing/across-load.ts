@@ -12,6 +12,7 @@ interface Asked {
   /** Transfers that may be refunded. */
   readonly of: { readonly id: string; readonly owner: string } | undefined
   answer: { readonly status: number; readonly body: string } | undefined
+  answeredAs201: number
 }
 
 export class AcrossLoad {
@@ -29,15 +30,26 @@ export class AcrossLoad {
     this.accounts = Array.from({ length: owners }, (_, i) => `o${i}:cash`)
   }
 
-  /** Sends until it gets no answer. */
-  async client(posts: HttpPosts): Promise<void> {
-    for (;;) {
-      const next = this.next()
-      this.asked.push(next)
-      const answer = await posts.post('/v1/transactions', next.json)
-      this.hear(next, answer)
+  /** Sends until it gets no answer or is to stop; now and then twice at once. */
+  async client(posts: HttpPosts, goesOn: () => boolean = () => true): Promise<void> {
+    while (goesOn()) {
+      const answer = await this.ask(posts, this.next(), this.random.chance(0.1) ? 2 : 1)
       if (answer === undefined || answer.status === 503) return
     }
+  }
+
+  /** A transfer under an id of the test's own. */
+  async transferAs(posts: HttpPosts, id: string): Promise<void> {
+    await this.ask(posts, this.transfer(id), 1)
+  }
+
+  /** The worst of its answers. */
+  private async ask(posts: HttpPosts, one: Asked, times: number): Promise<HttpAnswer | undefined> {
+    this.asked.push(one)
+    const sent = Array.from({ length: times }, () => posts.post('/v1/transactions', one.json))
+    const answers = await Promise.all(sent)
+    for (const answer of answers) this.hear(one, answer)
+    return answers.find((answer) => answer === undefined || answer.status === 503) ?? answers[0]
   }
 
   private next(): Asked {
@@ -107,6 +119,8 @@ export class AcrossLoad {
   private hear(one: Asked, answer: HttpAnswer | undefined): void {
     if (answer === undefined || answer.status === 503 || answer.status === 429) return
     assert.ok([200, 201, 422].includes(answer.status), `${one.json}: ${answer.status} ${answer.body}`)
+    if (answer.status === 201) one.answeredAs201++
+    assert.ok(one.answeredAs201 <= 1, `${one.json} was decided twice`)
     const first = one.answer
     if (first !== undefined) {
       assert.equal(answer.body, first.body, one.json)
@@ -133,6 +147,10 @@ export class AcrossLoad {
     )
   }
 
+  get unanswered(): number {
+    return this.asked.filter(({ answer }) => answer === undefined).length
+  }
+
   async sendAllAgain(posts: HttpPosts): Promise<void> {
     for (let at = 0; at < this.asked.length; at += 128) {
       const part = this.asked.slice(at, at + 128)
@@ -157,6 +175,16 @@ export class AcrossLoad {
   }
 }
 
+/** Waits until nothing is between two partitions any more: the others follow a decision within milliseconds. */
+export async function transitIsEmpty(posts: HttpPosts): Promise<void> {
+  for (let looked = 0; ; looked++) {
+    const answer = await posts.getAny('/v1/accounts/house:transit?asset=CNY')
+    if (answer.status === 404 || JSON.parse(answer.body).balance === '0.00') return
+    assert.ok(looked < 400, 'something stays in transit')
+    await pause(50)
+  }
+}
+
 const ownerOf = (account: string): string => account.split(':')[0] ?? ''
 
 const asked = (
@@ -165,4 +193,4 @@ const asked = (
   body: Readonly<Record<string, unknown>>,
   moves: Asked['moves'],
   of: Asked['of'],
-): Asked => ({ name: `${owner} ${id}`, json: JSON.stringify(body), moves, of, answer: undefined })
+): Asked => ({ name: `${owner} ${id}`, json: JSON.stringify(body), moves, of, answer: undefined, answeredAs201: 0 })
