@@ -16,17 +16,17 @@ type TestEvent = { readonly type: string; readonly data: Readonly<Record<string,
 const emittedFolders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf']
 const folders = [...emittedFolders, 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
-const testsAtLeast = { all: 1600, unit: 1400 }
+const testsAtLeast = { all: 1660, unit: 1400 }
 const slowestShown = 10
 
 const phases = [
   { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 120_000 },
   // They wait for databases, watchdogs and restarts most of the time; none of them asserts a time.
-  { name: 'int', concurrency: 2, timeoutMs: 300_000 },
+  { name: 'int', concurrency: 3, timeoutMs: 300_000 },
 ] as const
 
 /** These take a minute and more: they begin first, so that none of them runs alone at the end while a core is idle. */
-const longest = ['api/drill/', 'api/kill.', 'api/across.', 'perf/scenarios.']
+const longest = ['api/drill/', 'api/kill.', 'api/across.', 'perf/scenarios.', 'api/million-lines.']
 const rank = (path: string): number => longest.findIndex((part) => path.startsWith(part)) + 1 || longest.length + 1
 
 const { values, positionals } = parseArgs({ options: { unit: { type: 'boolean' } }, allowPositionals: true })

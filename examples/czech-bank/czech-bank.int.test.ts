@@ -15,9 +15,11 @@ test('49,102 rows of a bank are posted to the haléř, and a second run posts no
   const post = () => runCaptured(['post', bankFile, '--mapping', mappingFile, '--url', server.url])
 
   const assertBalances = async () => {
+    const accounts = [...sums.accounts]
+    const read = await Promise.all(accounts.map(([id]) => client.accounts.get(id)))
     let total = 0n
-    for (const [id, { balance, rows }] of sums.accounts) {
-      const account = await client.accounts.get(id)
+    for (const [i, [id, { balance, rows }]] of accounts.entries()) {
+      const account = read[i]
       assert.deepEqual([id, account?.asset, account?.balance, account?.seq], [id, 'CZK', korunas(balance), rows])
       total += balance
     }
