@@ -47,11 +47,7 @@ test(`a thread ends under load across owners, ${rounds} times (SEED=${seed}): wh
   const posts = new HttpPosts(`http://127.0.0.1:${await listen(app)}`, 64)
   const random = new Seeded(seed)
   const load = new AcrossLoad(seed, 12)
-  for (const id of load.accounts) {
-    assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
-    const funds = { id: 'first', type: 'credit', account: id, amount: String(load.funds) }
-    assert.equal((await posts.post('/v1/transactions', JSON.stringify(funds)))?.status, 201)
-  }
+  await load.open(posts)
   let ended = false
   const working = Promise.all(Array.from({ length: clients }, () => load.client(posts, () => !ended)))
   try {

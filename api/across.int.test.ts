@@ -159,7 +159,7 @@ test(`kill -9 under load across owners, ${rounds} times (SEED=${seed}): whole or
   const load = new AcrossLoad(seed, 10)
   let server = await start(databaseUrl)
   let posts = new HttpPosts(server.url, 64)
-  await open(posts, load.accounts, String(load.funds))
+  await load.open(posts)
   for (let round = 0; round < rounds; round++) {
     const working = Promise.all(Array.from({ length: clients }, () => load.client(posts)))
     await Promise.race([pause(150 + random.below(350)), working])

@@ -43,11 +43,7 @@ test(`one of two shards dies under load across owners, ${rounds} times (SEED=${s
   const posts = new HttpPosts(server.url, 64)
   const random = new Seeded(seed)
   const load = new AcrossLoad(seed, 24)
-  for (const id of load.accounts) {
-    assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
-    const funds = { id: 'first', type: 'credit', account: id, amount: String(load.funds) }
-    assert.equal((await posts.post('/v1/transactions', JSON.stringify(funds)))?.status, 201)
-  }
+  await load.open(posts)
   // Partitions alternate between the shards.
   const ofFirst = Array.from({ length: 50 }, (_, i) => `local${i}`).filter(
     (owner) => partitionOf(owner, partitions) % 2 === 0,

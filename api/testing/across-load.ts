@@ -30,6 +30,15 @@ export class AcrossLoad {
     this.accounts = Array.from({ length: owners }, (_, i) => `o${i}:cash`)
   }
 
+  /** Opens the accounts with their funds. */
+  async open(posts: HttpPosts): Promise<void> {
+    for (const id of this.accounts) {
+      assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
+      const funds = { id: 'first', type: 'credit', account: id, amount: String(this.funds) }
+      assert.equal((await posts.post('/v1/transactions', JSON.stringify(funds)))?.status, 201)
+    }
+  }
+
   /** Sends until it gets no answer or is to stop; now and then twice at once. */
   async client(posts: HttpPosts, goesOn: () => boolean = () => true): Promise<void> {
     while (goesOn()) {
