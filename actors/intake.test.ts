@@ -1,13 +1,14 @@
 // Intake with a clock and a mailbox of the test's: what is refused before the mailbox, how ticks become frames, who is asked again.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { VirtualTime } from '../adapters/simulated/time.ts'
 import type { Command } from '../core/command.ts'
 import { ownerOfAccount } from '../core/identity.ts'
 import { credit, debit, postings, transfer } from '../core/testing/commands.ts'
-import type { Answer } from '../schemas/answer.ts'
+import { type Answer, stockElsewhere } from '../schemas/answer.ts'
 import { decodeFrame } from '../schemas/frame.ts'
 import { Intake } from './intake.ts'
+import type { Pending } from './outbox.ts'
 import type { Frame } from './ports.ts'
 import { partitionOf } from './route.ts'
 import { FakeMailbox } from './testing/fake-mailbox.ts'
@@ -404,6 +405,89 @@ test('sent again after its generation was lost: at its deadline the outcome is u
   submit(debit({ id: '2' }))
   time.advance(10_100)
   assert.deepEqual([codeOf('1'), codeOf('2')], ['503 outcome_unknown unknown', '429 overloaded none'])
+})
+
+describe('a claim that found no stock in its partition', () => {
+  const claim: Command = { type: 'coupon.claim', id: 'claim', owner: 'c', campaign: 'SPRING' }
+
+  /** It was sent, answered that there is none, and waits for coupons of other partitions. */
+  function parked() {
+    const all = given()
+    const parked: Pending[] = []
+    all.intake.onStockElsewhere = (pending) => parked.push(pending)
+    const elsewhere = (frame: Frame | undefined): void => {
+      for (const ticket of ticketsOf(frame ?? assert.fail())) all.intake.answers([ticket], [stockElsewhere], [0], '{}')
+    }
+    all.submit(claim)
+    const [frame = assert.fail()] = all.taken()
+    elsewhere(frame)
+    const again = (): Frame => {
+      all.intake.resend(parked.at(-1) ?? assert.fail())
+      return all.taken()[0] ?? assert.fail()
+    }
+    return { ...all, parked, frame, elsewhere, again }
+  }
+
+  test('at its deadline: nothing was recorded, and the client is told so', () => {
+    const { time, codeOf, intake, parked: waiting, taken } = parked()
+    time.advance(10_100)
+    assert.equal(codeOf('claim'), '429 overloaded none')
+    for (const pending of waiting) intake.resend(pending)
+    assert.deepEqual(taken(), [])
+  })
+
+  test('sent again and parked again, still nothing was recorded', () => {
+    const { time, codeOf, again, elsewhere } = parked()
+    elsewhere(again())
+    elsewhere(again())
+    time.advance(10_100)
+    assert.equal(codeOf('claim'), '429 overloaded none')
+  })
+
+  test('sent again and not heard of by the deadline: it may have been claimed', () => {
+    const { time, codeOf, again } = parked()
+    again()
+    time.advance(10_100)
+    assert.equal(codeOf('claim'), '503 outcome_unknown unknown')
+  })
+
+  test('sent again after the answer of one host was lost: unknown for good, for a copy of it may still be decided', () => {
+    for (const how of ['deadline', 'given up'] as const) {
+      const { time, codeOf, intake, mailbox, again, elsewhere, taken, parked: waiting } = parked()
+      const { partition, high } = again()
+      const position = { generation: 3, high, low: 0, index: 1 }
+      mailbox.open(partition, position)
+      intake.hosted(partition, position)
+      elsewhere(taken()[0])
+      if (how === 'deadline') time.advance(10_100)
+      else intake.giveUp(waiting.at(-1) ?? assert.fail(), 'Some partition could not be asked.')
+      assert.equal(codeOf('claim'), '503 outcome_unknown unknown')
+    }
+  })
+
+  test('while the mailbox is full it waits for room, and at its deadline was never accepted', async () => {
+    const { time, codeOf, intake, mailbox, parked: waiting, submit, frame, taken } = parked()
+    mailbox.commandsMax = 1
+    mailbox.trim(frame.partition, { generation: 3, high: frame.high, low: 0, index: 1 })
+    submit(debit({ id: '1' }))
+    time.turn()
+    for (const pending of waiting) intake.resend(pending)
+    time.turn()
+    assert.deepEqual(['1', 'claim'].map(codeOf), ['none', 'none'])
+    time.advance(10_100)
+    await turns()
+    assert.deepEqual(['1', 'claim'].map(codeOf), ['503 outcome_unknown unknown', '429 overloaded none'])
+    assert.deepEqual(taken().flatMap(idsOf), ['1'])
+  })
+
+  test('given up because a partition cannot be asked, and at close, it had no effect', () => {
+    const one = parked()
+    one.intake.giveUp(one.parked[0] ?? assert.fail(), 'Some partition could not be asked.')
+    assert.equal(one.codeOf('claim'), '503 shard_unavailable none')
+    const other = parked()
+    other.intake.close()
+    assert.equal(other.codeOf('claim'), '503 not_ready none')
+  })
 })
 
 test('close answers whatever is left and leaves no timer', () => {

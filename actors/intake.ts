@@ -4,7 +4,7 @@ import type { Command } from '../core/command.ts'
 import { type Answer, instanceOf, stockElsewhere } from '../schemas/answer.ts'
 import { type ProblemCode, problemBody, problems } from '../schemas/problem.ts'
 import type { Outgoing } from './links.ts'
-import { Outbox, type Pending } from './outbox.ts'
+import { mayBeApplied, Outbox, type Pending } from './outbox.ts'
 import type { Clock, MailboxWriter, Timers } from './ports.ts'
 import type { Position } from './position.ts'
 import { partitionOfCommand } from './route.ts'
@@ -118,16 +118,23 @@ export class Intake {
     }
   }
 
-  /** Sends a parked claim again; one whose deadline has passed is forgotten. */
+  /**
+   * Sends a parked claim again; one whose deadline has passed is forgotten. Where it was sent was heard, and nothing came of it: it waits for
+   * room, but as one that was never sent.
+   */
   resend(pending: Pending): void {
     if (!this.pending.has(pending.ticket)) return
-    pending.sent = true
+    pending.waits = true
     this.outbox.add(pending)
   }
 
-  /** A parked claim could not be decided; nothing of it was recorded. */
-  giveUp({ ticket, command }: Pending, detail: string): void {
-    this.answer(ticket, problemAnswer('shard_unavailable', command, detail))
+  /** A parked claim could not be decided. */
+  giveUp(pending: Pending, detail: string): void {
+    const { ticket, command } = pending
+    this.answer(
+      ticket,
+      mayBeApplied(pending) ? unknown(command, detail) : problemAnswer('shard_unavailable', command, detail),
+    )
   }
 
   private answer(ticket: number, answer: Answer): void {
@@ -165,11 +172,11 @@ export class Intake {
   private sweep(): void {
     const now = this.clock.elapsed()
     let unsent = false
-    for (const { ticket, deadline, command, frame, sent } of this.pending.values()) {
+    for (const pending of this.pending.values()) {
+      const { ticket, deadline, command, frame } = pending
       if (deadline === Number.POSITIVE_INFINITY) continue
       if (deadline > now) break
-      const mayBeApplied = sent || frame !== undefined
-      this.answer(ticket, mayBeApplied ? unknown(command, 'No answer came before the deadline.') : overloaded(command))
+      this.answer(ticket, mayBeApplied(pending) ? unknown(command, late) : overloaded(command, tooMuch))
       if (frame === undefined) unsent = true
     }
     if (unsent) this.outbox.forgetAnswered()
@@ -192,15 +199,26 @@ export class Intake {
   close(): void {
     this.cancelSweep()
     this.accepting = false
-    for (const { ticket, command } of this.pending.values()) {
-      this.answer(ticket, unknown(command, 'The server stopped before the answer came.'))
+    for (const pending of this.pending.values()) {
+      const { ticket, command } = pending
+      this.answer(
+        ticket,
+        mayBeApplied(pending)
+          ? unknown(command, stopped)
+          : problemAnswer('not_ready', command, `${stopped} ${nothing}`),
+      )
     }
   }
 }
 
-function overloaded(command: Command): Answer {
-  return problemAnswer('overloaded', command, 'The mailbox of this owner is full; nothing was accepted.')
-}
+const late = 'No answer came before the deadline.'
+const stopped = 'The server stopped before the answer came.'
+const nothing = 'Nothing was accepted.'
+/** It waited for room, or for coupons that are left in other partitions. */
+const tooMuch = `Too much was before it until the deadline. ${nothing}`
+
+const overloaded = (command: Command, detail = 'The mailbox of this owner is full; nothing was accepted.'): Answer =>
+  problemAnswer('overloaded', command, detail)
 
 const unknown = (command: Command, why: string): Answer =>
   problemAnswer('outcome_unknown', command, `${why} The command may still be applied.`)

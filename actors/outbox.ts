@@ -18,16 +18,19 @@ export interface Pending extends Stamped {
   readonly partition: number
   deadline: number
   /** Kept in order until there is room, instead of being refused. */
-  readonly waits: boolean
+  waits: boolean
   /** Whoever wants to know that the mailbox holds it; undefined once told. */
   accepted: (() => void) | undefined
   /** The frame it went out with last; undefined: it waits here. */
   frame: OutFrame | undefined
   /** Its place in the frame, from 1. */
   index: number
-  /** Was in a frame before that was not refused: it may be applied already, so nobody may be told that nothing was accepted. */
+  /** Was in a frame before of which nothing was heard: it may be applied already, so nobody may be told that nothing was accepted. */
   sent: boolean
 }
+
+/** Nobody may be told that nothing of it was accepted. */
+export const mayBeApplied = ({ sent, frame }: Pending): boolean => sent || frame !== undefined
 
 interface OutFrame extends NewFrame {
   bytes: Uint8Array

@@ -100,7 +100,7 @@ export const problems = {
     effect: 'none',
   },
   version_mismatch: { http: 412, title: 'The account has another version.', retryable: false, effect: 'none' },
-  overloaded: { http: 429, title: 'The mailbox is full; nothing was accepted.', retryable: true, effect: 'none' },
+  overloaded: { http: 429, title: 'Too much waits here; nothing was accepted.', retryable: true, effect: 'none' },
   outcome_unknown: {
     http: 503,
     title: 'The answer did not come in time; send the same id again.',
