@@ -917,6 +917,24 @@ test('a ledger that has lost what was committed is not hosted: nothing more is d
   assert.equal(idsIn(shard).includes('late'), false)
 })
 
+test('a lane at rest that is told to look again finds that its ledger has lost history', async () => {
+  const shard = new SimulatedShard(1)
+  const { run, ledger } = started({ shard })
+  await run.ask(points({ id: 'a' }))
+  const head = shard.heads.get(0)
+  assert.ok(head !== undefined)
+  const before = { ...head }
+  await run.ask(points({ id: 'b' }))
+  run.lane.lookAgain()
+  await run.until(() => run.news.filter((news) => news === 'hosted 0').length === 2)
+  assert.equal((await run.ask(points({ id: 'c' })))[0]?.http, 201)
+  shard.heads.set(0, before)
+  const { takeOvers } = ledger
+  run.lane.lookAgain()
+  await run.until(() => run.news.includes(`history lost 0: ${before.pseq} of ${before.pseq + 2}`))
+  assert.equal(ledger.takeOvers, takeOvers + 1)
+})
+
 test('what a former thread has committed must be there when the next one hosts', async () => {
   const { run } = started({ shard: new SimulatedShard(1) })
   run.lane.host([0], new Map(), new Map([[0, 5]]))

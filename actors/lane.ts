@@ -10,7 +10,7 @@ import { TupleWriter } from '../schemas/journal-row.ts'
 import { activate } from './activation.ts'
 import { Batch, CommandFailed } from './batch.ts'
 import { Commits } from './commits.ts'
-import { isFault } from './faults.ts'
+import { isFault, RetryableFault } from './faults.ts'
 import { Gate } from './gate.ts'
 import { type Hosted, hostedAt } from './hosted.ts'
 import type { LaneLimits, LanePorts } from './lane-ports.ts'
@@ -49,6 +49,7 @@ export class Lane {
   private readonly gate: Gate
   private readonly commits: Commits
   private needRecovery = true
+  private mustLook = false
   private joining = false
   private batchNumber = 0
   private committedNumber = 0
@@ -92,6 +93,12 @@ export class Lane {
     this.wake.now()
   }
 
+  /** Takes over again before anything else: a database that was replaced while nothing was committed shows only so what it has lost. */
+  lookAgain(): void {
+    this.mustLook = true
+    this.wake.now()
+  }
+
   /** Finishes what was taken, commits it, and ends `run`. */
   stop(): void {
     this.stopping = true
@@ -121,6 +128,7 @@ export class Lane {
 
   private async step(): Promise<void> {
     this.commits.check()
+    if (this.mustLook) throw new RetryableFault('unavailable', 'the database may be another one by now')
     if (this.releasing.size > 0 || this.joining) return await this.changePartitions()
     const switching = this.partitionsToSwitch()
     if (switching.length > 0) return await this.switchSegments(switching)
@@ -379,6 +387,7 @@ export class Lane {
   private async fail(error: unknown): Promise<void> {
     await this.commits.over()
     this.needRecovery = true
+    this.mustLook = false
     this.failures++
     const code = isFault(error) ? error.code : 'other'
     const message = error instanceof Error ? error.message : String(error)

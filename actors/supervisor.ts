@@ -176,6 +176,11 @@ export class Supervisor {
     for (const slot of this.slots) this.tell(slot, { kind: 'segment', shard, segment })
   }
 
+  /** Whatever is hosted on the shard is taken over again: its database may have been replaced while nobody committed. */
+  lookAgain(shard: number): void {
+    for (const slot of this.slots) this.tell(slot, { kind: 'look_again', shard })
+  }
+
   segmentsClosed(shard: number, upTo: number): void {
     for (const slot of this.slots) this.tell(slot, { kind: 'segments_closed', shard, upTo })
   }

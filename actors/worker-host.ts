@@ -59,6 +59,9 @@ export class WorkerHost {
       case 'shard':
         this.ports.addShard(message.shard, message.address)
         return
+      case 'look_again':
+        this.lanes.get(message.shard)?.lane.lookAgain()
+        return
       case 'segment':
         this.lanes.get(message.shard)?.lane.switchSegment(message.segment)
         return

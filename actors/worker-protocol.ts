@@ -17,6 +17,8 @@ export type ToWorker =
   | { readonly kind: 'release'; readonly shard: number; readonly partitions: readonly number[] }
   /** A shard that was added while the process runs. What its address means is between the thread's entry and whoever sends this. */
   | { readonly kind: 'shard'; readonly shard: number; readonly address: string }
+  /** Its database may be another one by now. */
+  | { readonly kind: 'look_again'; readonly shard: number }
   | { readonly kind: 'segment'; readonly shard: number; readonly segment: number }
   | { readonly kind: 'segments_closed'; readonly shard: number; readonly upTo: number }
   | { readonly kind: 'ping'; readonly n: number }

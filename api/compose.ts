@@ -146,7 +146,13 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       }
     }
   }
-  const rightOptions = { name: processName, onLost: (url: string) => background.run(() => regain(url)) }
+  /** Of a shard whose connection was lost: it may be another database when it comes back. */
+  let lookAgain: (shard: number) => void = () => undefined
+  const onLost = (url: string): void => {
+    lookAgain(urls.indexOf(url))
+    background.run(() => regain(url))
+  }
+  const rightOptions = { name: processName, onLost }
   const right: HostingRight = options.hostLock === 'lease' ? new HostLease(rightOptions) : new HostLock(rightOptions)
   let info = first
   const urls: string[] = []
@@ -246,6 +252,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   )
   const dateOf = calendarOf(info.timeZone)
   const reads = new PostgresReads({ urls, shardOf, assets: () => assets, dateOf })
+  lookAgain = (shard) => supervisor.lookAgain(shard)
   await supervisor.start()
   await supervisor.whenHosted()
   intake.accept(true)

@@ -1,6 +1,8 @@
 // A drill: load with an oracle, faults in turn, and a table of what came of it. Clients send the same again until they have an answer, as clients
 // should; the oracle knows every answer that was given, and afterwards asks for all of them once more.
 import { execFile } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { verifyLedger } from '../../adapters/postgres/verify.ts'
 import { systemClock, systemTimers } from '../../adapters/system/system.ts'
@@ -8,6 +10,7 @@ import { type HttpAnswer, HttpPosts } from './http-posts.ts'
 import { MixedLoad, type Sent, sent } from './mixed-load.ts'
 import { Oracle } from './oracle.ts'
 import { Seeded } from './seeded.ts'
+import { canMount } from './small-disk.ts'
 import { Stage } from './stage.ts'
 
 export interface DrillOptions {
@@ -18,8 +21,12 @@ export interface DrillOptions {
   /** Faults at random instead of in turn, but for those that take seconds by themselves. */
   readonly random?: boolean
   readonly redis?: boolean
+  /** Only faults whose names contain this. */
+  readonly only?: string
   /** Beside the drill's own settings, for the servers. */
   readonly env?: Record<string, string>
+  /** Ends it before its time: all that it started is stopped, and it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
   readonly news?: (round: DrillRound, databaseUrl: string) => void | Promise<void>
 }
 
@@ -66,15 +73,24 @@ const faults: readonly Fault[] = [
   ['server kill -9', (stage) => stage.killServer()],
   ['Postgres kill -9', (stage) => stage.killPostgres()],
   ['connections to Postgres cut', (stage) => stage.cutConnections()],
+  ['Postgres dies, its standby is promoted', (stage) => stage.promoteStandby()],
   ['host frozen, standby takes over', (stage) => stage.freezeServer()],
 ]
+const diskFaults: readonly Fault[] = [['disk full for 1.5 s', (stage) => stage.fillDisk(1500)]]
 const redisFaults: readonly Fault[] = [
   ['Redis kill -9', (stage) => stage.killRedis()],
   ['Redis paused for 2 s', (stage) => stage.pauseRedis(2000)],
   ['Redis emptied (FLUSHALL)', (stage) => stage.flushRedis()],
+  ['Redis out of memory for 1 s', (stage) => stage.fillRedis(1000)],
 ]
 
-const slowFaults: ReadonlySet<string> = new Set(['host frozen, standby takes over', 'Redis paused for 2 s'])
+const slowFaults: ReadonlySet<string> = new Set([
+  'Postgres dies, its standby is promoted',
+  'host frozen, standby takes over',
+  'disk full for 1.5 s',
+  'Redis paused for 2 s',
+  'Redis out of memory for 1 s',
+])
 
 export const hasRedisServer = async (): Promise<boolean> =>
   await promisify(execFile)('redis-server', ['--version']).then(
@@ -82,14 +98,41 @@ export const hasRedisServer = async (): Promise<boolean> =>
     () => false,
   )
 
+/** Whether a disk can be made full here. */
+export const hasSmallDisk = async (): Promise<boolean> =>
+  await canMount(join(tmpdir(), `suanpan-drill-disk-${process.pid}`))
+
+/** Names of the faults that can be injected here. */
+export async function faultsHere({ redis, only = '' }: Pick<DrillOptions, 'redis' | 'only'>): Promise<string[]> {
+  const here = [
+    ...faults,
+    ...((await hasSmallDisk()) ? diskFaults : []),
+    ...((redis ?? (await hasRedisServer())) ? redisFaults : []),
+  ]
+  return here.map(([name]) => name).filter((name) => name.includes(only))
+}
+
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const withRedis = options.redis ?? (await hasRedisServer())
+  const names = new Set(await faultsHere(options))
+  const chosen = [...faults, ...diskFaults, ...redisFaults].filter(([name]) => names.has(name))
+  if (chosen.length === 0) throw new RangeError(`no fault has "${options.only}" in its name`)
   const stage = await Stage.set(withRedis, options.env)
   try {
-    return await new Drill(stage, options).run()
+    const drill = new Drill(stage, options, chosen)
+    options.signal?.addEventListener('abort', () => drill.stop(), { once: true })
+    return await untilAborted(drill.run(), options.signal)
   } finally {
     await stage.end()
   }
+}
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    work.then(resolve, reject)
+  })
 }
 
 class Drill {
@@ -106,25 +149,34 @@ class Drill {
   private lastAnswerAt = 0
   private longestGapMs = 0
   private over = false
+  private overAt = 0
+  private stopped = false
+  private readonly faults: readonly Fault[]
 
-  constructor(stage: Stage, options: DrillOptions) {
+  constructor(stage: Stage, options: DrillOptions, faults: readonly Fault[]) {
     this.stage = stage
     this.options = options
+    this.faults = faults
     this.load = new MixedLoad(options.seed, 'd', owners)
+  }
+
+  /** Nothing more is asked, answered or not. */
+  stop(): void {
+    this.over = true
+    this.stopped = true
   }
 
   async run(): Promise<DrillReport> {
     await this.openAccounts()
     const { random, rounds: roundsMost, minutes, seed } = this.options
-    const known = this.stage.hasRedis ? [...faults, ...redisFaults] : faults
-    const all = random === true ? known.filter((fault) => !slowFaults.has(fault[0])) : known
+    const all = random === true ? this.faults.filter((fault) => !slowFaults.has(fault[0])) : this.faults
     const most = roundsMost ?? (minutes === undefined ? all.length : Number.POSITIVE_INFINITY)
     const until = systemClock.elapsed() + (minutes ?? Number.POSITIVE_INFINITY) * 60_000
     const chance = new Seeded(seed)
     const working = Promise.all(Array.from({ length: clients }, () => this.client()))
     const rounds: DrillRound[] = []
     try {
-      for (let n = 0; n < most && systemClock.elapsed() < until; n++) {
+      for (let n = 0; n < most && !this.over && systemClock.elapsed() < until; n++) {
         const fault = (random === true ? chance.pick(all) : all[n % all.length]) ?? all[0]
         if (fault === undefined) break
         const round = await this.round(fault, n)
@@ -133,6 +185,7 @@ class Drill {
       }
     } finally {
       this.over = true
+      this.overAt = systemClock.elapsed()
       await working
     }
     await this.checkAll()
@@ -161,7 +214,8 @@ class Drill {
     const before = this.answered
     while (
       (this.answered < before + clients || systemClock.elapsed() - injected < calmMs) &&
-      systemClock.elapsed() - began < roundMsMax
+      systemClock.elapsed() - began < roundMsMax &&
+      !this.stopped
     ) {
       await pause(pauseMs)
     }
@@ -191,6 +245,8 @@ class Drill {
         this.noteGap()
         return
       }
+      // What is still unknown then is told by the last look.
+      if (this.stopped || (this.over && systemClock.elapsed() > this.overAt + roundMsMax)) return
       await pause(pauseMs)
     }
   }
@@ -215,12 +271,17 @@ class Drill {
   /** What was acknowledged must be answered as a repeat, the same. */
   private async again(list: readonly Sent[]): Promise<void> {
     let at = 0
+    const until = systemClock.elapsed() + roundMsMax
     const one = async (): Promise<void> => {
       for (let next = list[at++]; next !== undefined; next = list[at++]) {
         let answer = await this.post(next.json)
-        for (; answer === undefined || [429, 503].includes(answer.status); answer = await this.post(next.json))
+        while (answer === undefined || [429, 503].includes(answer.status)) {
+          if (this.stopped) return
+          if (systemClock.elapsed() > until) break
           await pause(pauseMs)
-        if (!answer.replayed) {
+          answer = await this.post(next.json)
+        }
+        if (answer?.replayed !== true) {
           this.lost++
           this.wrong.push(`${next.json} was acknowledged and is not known any more`)
         } else this.judge(next, answer)

@@ -2,15 +2,18 @@
 // it. Starts, kills and freezes them; knows nothing of the load.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Redis } from 'ioredis'
 import pg from 'pg'
 import { type EmbeddedPostgres, startEmbedded } from '../../adapters/embedded/embedded.ts'
 import { isAlive, waitUntil } from '../../adapters/embedded/processes.ts'
+import { startStandby } from '../../adapters/embedded/standby.ts'
 import { freePort } from '../../adapters/free-port.ts'
 import { systemTimers } from '../../adapters/system/system.ts'
+import { SmallDisk } from './small-disk.ts'
 
 export interface Server {
   readonly url: string
@@ -19,6 +22,9 @@ export interface Server {
 }
 
 const startMs = 60_000
+/** How long a standby follows under load before it has to take over. */
+const followMs = 300
+const addressName = 'primary'
 const isSource = import.meta.url.endsWith('.ts')
 
 export class Stage {
@@ -30,6 +36,9 @@ export class Stage {
   private readonly redisPort: number | undefined
   /** Where clients go now. */
   server: Server | undefined
+
+  /** Number of the primary's data directory: each that is promoted has the next. */
+  private primary = 0
 
   private constructor(
     dir: string,
@@ -48,15 +57,32 @@ export class Stage {
     const dir = await mkdtemp(join(tmpdir(), 'suanpan-drill-'))
     // The account that root hands Postgres to must come through.
     await chmod(dir, 0o711)
-    const postgres = await startEmbedded({ dataDir: join(dir, 'data'), supervise: false })
+    const postgres = await startEmbedded({ dataDir: join(dir, dataName(0)), supervise: false })
     const stage = new Stage(dir, postgres, withRedis ? await freePort() : undefined, env)
+    await stage.pointToPrimary()
     await stage.startRedis()
     stage.server = await stage.startServer()
     return stage
   }
 
+  /** Of the primary, whichever Postgres that is. */
   get databaseUrl(): string {
-    return this.postgres.url
+    const url = new URL(this.postgres.url)
+    if (url.searchParams.has('host')) url.searchParams.set('host', join(this.dir, addressName))
+    return url.href
+  }
+
+  private get dataDir(): string {
+    return join(this.dir, dataName(this.primary))
+  }
+
+  /** The directory in which servers look for the socket is a link: what a name or a floating address is elsewhere. */
+  private async pointToPrimary(): Promise<void> {
+    const socketDir = new URL(this.postgres.url).searchParams.get('host')
+    if (socketDir === null) return
+    const link = join(this.dir, addressName)
+    await symlink(socketDir, `${link}.new`)
+    await rename(`${link}.new`, link)
   }
 
   get hasRedis(): boolean {
@@ -113,20 +139,88 @@ export class Stage {
   }
 
   async killPostgres(): Promise<void> {
+    await this.endPostgres()
+    this.postgres = await startEmbedded({ dataDir: this.dataDir, supervise: false })
+  }
+
+  /** SIGKILL; resolves when none of its processes is left. */
+  private async endPostgres(): Promise<void> {
     const { pid } = this.postgres
     process.kill(pid, 'SIGKILL')
     await waitUntil(() => !isAlive(pid), 10_000)
     await this.postgres.stop()
-    this.postgres = await startEmbedded({ dataDir: join(this.dir, 'data'), supervise: false })
+  }
+
+  /** Postgres dies after its synchronous standby has followed it for a while, and that takes its place for good. */
+  async promoteStandby(): Promise<void> {
+    const former = this.dataDir
+    const next = join(this.dir, dataName(this.primary + 1))
+    const standby = await startStandby({ primary: this.postgres, primaryDataDir: former, dataDir: next })
+    await this.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`, 'SELECT pg_reload_conf()')
+    const isSynchronous = async (): Promise<boolean> =>
+      (await this.sql(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`)).length > 0
+    if (!(await waitUntil(isSynchronous, 20_000))) throw new Error('the standby of the drill does not follow')
+    await pause(followMs)
+    await this.endPostgres()
+    this.postgres = standby
+    this.primary++
+    await this.sqlAt(standby.url, 'SELECT pg_promote()')
+    await this.pointToPrimary()
+    await rm(former, { recursive: true, force: true })
+  }
+
+  /** The table that grows and its indexes lie on a disk that is full for so long. */
+  async fillDisk(ms: number): Promise<void> {
+    const { uid, gid } = await stat(await realpath(join(this.dataDir, 'postgres')))
+    const disk = await SmallDisk.mount(join(this.dir, 'disk'), uid, gid)
+    try {
+      await this.sql(`CREATE TABLESPACE small LOCATION '${disk.dir}'`)
+      await this.moveSegment('small')
+      await disk.fill()
+      await pause(ms)
+      await disk.free()
+      await this.moveSegment('pg_default')
+      await this.sql('DROP TABLESPACE small')
+    } finally {
+      await disk.unmount()
+    }
+  }
+
+  private async moveSegment(tablespace: string): Promise<void> {
+    const [newest] = await this.sql<{ name: string }>(
+      'SELECT suanpan.segment_table(max(segment)) AS name FROM suanpan.segment',
+    )
+    const indexes = await this.sql<{ name: string }>(
+      `SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indrelid = 'suanpan.${newest?.name}'::regclass`,
+    )
+    const to = `SET TABLESPACE ${tablespace}`
+    // In one: commits wait for the table meanwhile.
+    await this.sql(
+      `BEGIN; ALTER TABLE suanpan.${newest?.name} ${to}; ${indexes.map(({ name }) => `ALTER INDEX ${name} ${to}; `).join('')}COMMIT`,
+    )
   }
 
   async cutConnections(): Promise<void> {
-    const client = new pg.Client(this.databaseUrl)
-    await client.connect()
-    await client.query(
+    await this.sql(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL',
     )
-    await client.end()
+  }
+
+  private sql<Row extends pg.QueryResultRow>(...statements: readonly string[]): Promise<Row[]> {
+    return this.sqlAt<Row>(this.databaseUrl, ...statements)
+  }
+
+  /** One after the other; gives the rows of the last. */
+  private async sqlAt<Row extends pg.QueryResultRow>(url: string, ...statements: readonly string[]): Promise<Row[]> {
+    const client = new pg.Client(url)
+    await client.connect()
+    try {
+      let rows: Row[] = []
+      for (const statement of statements) ({ rows } = await client.query<Row>(statement))
+      return rows
+    } finally {
+      await client.end()
+    }
   }
 
   async killRedis(): Promise<void> {
@@ -138,14 +232,28 @@ export class Stage {
 
   async pauseRedis(ms: number): Promise<void> {
     this.redis?.kill('SIGSTOP')
-    await new Promise<void>((resolve) => systemTimers.after(ms, resolve))
+    await pause(ms)
     this.redis?.kill('SIGCONT')
   }
 
   async flushRedis(): Promise<void> {
+    await this.toRedis((client) => client.flushall())
+  }
+
+  /** It refuses writes for so long, as one does whose memory is full and that may not evict. */
+  async fillRedis(ms: number): Promise<void> {
+    await this.toRedis(async (client) => {
+      await client.config('SET', 'maxmemory-policy', 'noeviction')
+      await client.config('SET', 'maxmemory', '1mb')
+      await pause(ms)
+      await client.config('SET', 'maxmemory', '0')
+    })
+  }
+
+  private async toRedis(ask: (client: Redis) => Promise<unknown>): Promise<void> {
     const { Redis } = await import('ioredis')
     const client = new Redis({ port: this.redisPort ?? 0, host: '127.0.0.1' })
-    await client.flushall()
+    await ask(client)
     client.disconnect()
   }
 
@@ -184,3 +292,6 @@ export class Stage {
     await rm(this.dir, { recursive: true, force: true })
   }
 }
+
+const dataName = (primary: number): string => `data-${primary}`
+const pause = (ms: number): Promise<void> => new Promise((resolve) => systemTimers.after(ms, resolve))
