@@ -60,6 +60,10 @@ const accepted: readonly (readonly [Environment, Partial<Config>])[] = [
   [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
   [{ SEGMENT_ROWS_MAX: '1000' }, { segmentRowsMax: 1000 }],
   [{ HOST_LOCK: 'lease' }, { hostLock: 'lease' }],
+  [
+    { DATABASE_URL: 'postgres://pool/x?pooler=transaction' },
+    { databaseUrls: ['postgres://pool/x?pooler=transaction'], hostLock: 'lease' },
+  ],
   [{ WATCHDOG_MS: '900' }, { watchdogMs: 900 }],
   [{ RESIDENT_ACCOUNTS_MAX: '10' }, { residentAccountsMax: 10 }],
 ]
@@ -101,6 +105,7 @@ const refused: readonly (readonly [Environment, RegExp])[] = [
   [{ HOUSE_AUTO_OPEN: 'yes' }, /^HOUSE_AUTO_OPEN .*true, false/],
   [{ LOG_LEVEL: 'INFO' }, /^LOG_LEVEL .*info/],
   [{ SEGMENT_ROWS_MAX: '8_000_000' }, /^SEGMENT_ROWS_MAX /],
+  [{ HOST_LOCK: 'session', DATABASE_URL: 'postgres://pool/x?pooler=transaction' }, /^HOST_LOCK .*pooler/],
   [{ RESIDENT_ACCOUNTS_MAX: '1e6' }, /^RESIDENT_ACCOUNTS_MAX /],
 ]
 for (const [env, problem] of refused)

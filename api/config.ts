@@ -2,6 +2,7 @@
 // that `*_FILE` variables name.
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { isPooled } from '../adapters/postgres/connect.ts'
 
 export interface Config {
   readonly port: number
@@ -71,12 +72,22 @@ export function readConfig(env: Environment = process.env): Config {
     houseAutoOpen: oneOf(reader, 'HOUSE_AUTO_OPEN', ['true', 'false']) !== 'false',
     logLevel: oneOf(reader, 'LOG_LEVEL', logLevels) ?? 'info',
     segmentRowsMax: integer(reader, 'SEGMENT_ROWS_MAX', 1, 1_000_000_000) ?? 8_000_000,
-    hostLock: oneOf(reader, 'HOST_LOCK', ['session', 'lease']) ?? 'session',
+    hostLock: 'session',
     watchdogMs: integer(reader, 'WATCHDOG_MS', 500, 600_000) ?? 5000,
     residentAccountsMax: integer(reader, 'RESIDENT_ACCOUNTS_MAX', 1, 100_000_000) ?? 1_000_000,
   }
+  const hostLock = hostLockFor(reader, config.databaseUrls)
   if (problems.length > 0) throw new ConfigError(problems)
-  return Object.freeze(config)
+  return Object.freeze({ ...config, hostLock })
+}
+
+/** Behind a pooler there is no session that could hold a lock. */
+function hostLockFor(reader: Reader, urls: readonly string[] | undefined): Config['hostLock'] {
+  const given = oneOf(reader, 'HOST_LOCK', ['session', 'lease'])
+  const pooled = urls?.some(isPooled) === true
+  if (pooled && given === 'session')
+    reader.problem('HOST_LOCK must be lease, or left out, where a URL says pooler=transaction')
+  return pooled ? 'lease' : (given ?? 'session')
 }
 
 /** One core is left to the API and Postgres. */

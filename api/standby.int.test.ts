@@ -5,19 +5,25 @@ import { after, before, test } from 'node:test'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { freePort } from '../adapters/free-port.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
+import { noPooler, type TestPooler, testPooler } from '../adapters/testing/pooler.ts'
 import { HttpPosts } from './testing/http-posts.ts'
 import { MixedLoad, sent } from './testing/mixed-load.ts'
 import { Oracle } from './testing/oracle.ts'
 import { eventually, rowsOf } from './testing/run.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
 
+if (noPooler !== undefined) console.error(`\n!!! SKIPPED: ${noPooler}; a transaction pooler is UNTESTED in this run\n`)
+
 let postgres: TestPostgres
+let pooler: TestPooler | undefined
 const servers: TestServer[] = []
 before(async () => {
   postgres = await testPostgres()
+  if (noPooler === undefined) pooler = await testPooler(postgres.url)
 })
 after(async () => {
   for (const server of servers) await server.kill9()
+  await pooler?.stop()
   await postgres?.stop()
 })
 
@@ -38,10 +44,17 @@ for (const [how, lock] of [
   ['SIGSTOP', 'session'],
   ['kill -9', 'lease'],
   ['SIGSTOP', 'lease'],
+  ['kill -9', 'lease behind a pooler'],
+  ['SIGSTOP', 'lease behind a pooler'],
 ] as const) {
-  test(`a standby takes over after ${how} of the host (${lock})`, { timeout: 120_000 }, async () => {
-    const databaseUrl = await postgres.newDatabase()
-    const env = { HOST_LOCK: lock }
+  const isPooled = lock === 'lease behind a pooler'
+  test(`a standby takes over after ${how} of the host (${lock})`, {
+    timeout: 120_000,
+    skip: isPooled ? noPooler : false,
+  }, async () => {
+    const direct = await postgres.newDatabase()
+    const databaseUrl = isPooled ? (pooler?.through(direct) ?? '') : direct
+    const env = isPooled ? {} : { HOST_LOCK: lock }
     const first = await start(databaseUrl, env)
     const load = new MixedLoad(7, 's', 8)
     const oracle = new Oracle()
@@ -67,6 +80,11 @@ for (const [how, lock] of [
     }
     const working = Promise.all(Array.from({ length: 8 }, client))
     await eventually('load', () => oracle.count().acknowledged > 150, 60_000)
+    // Reads beside it, over several connections: behind a pooler each of them may meet any session.
+    const read = load.accounts
+      .slice(0, 12)
+      .flatMap((id) => Array.from({ length: 8 }, () => toFirst.get(`/v1/accounts/${id}`)))
+    await Promise.all(read)
     await eventually('the standby stands by', async () => (await ask(port, '/healthz')) === 200, 60_000)
     if (how === 'kill -9') await first.kill9()
     else first.freeze()
@@ -88,9 +106,9 @@ for (const [how, lock] of [
     }
     await oracle.sendAgain(toSecond, oracle.acknowledged())
     await oracle.checkAccounts(toSecond)
-    if (lock === 'lease') {
+    if (lock !== 'session') {
       const locks = await rowsOf(
-        databaseUrl,
+        direct,
         `SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
           WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()`,
       )
@@ -99,7 +117,7 @@ for (const [how, lock] of [
     toFirst.close()
     toSecond.close()
     assert.equal(await second.stop(), 0, second.output())
-    const { ok, finding } = await verifyLedger([databaseUrl])
+    const { ok, finding } = await verifyLedger([direct])
     assert.ok(ok, JSON.stringify(finding))
   })
 }

@@ -10,7 +10,8 @@ export async function addShard(given: readonly string[], url: string): Promise<n
   return await faulting(async () => {
     const catalog = await connect(given[0] ?? '', { name: 'suanpan shards' })
     try {
-      await catalog.query(`SELECT pg_advisory_lock(hashtextextended('suanpan.shards', 0))`)
+      await catalog.query('BEGIN')
+      await catalog.query(`SELECT pg_advisory_xact_lock(hashtextextended('suanpan.shards', 0))`)
       const ledger = await readLedger(catalog)
       if (ledger === undefined) throw wrong('there is no ledger yet: start a server first')
       const known = shardUrls(given, await addedShards(catalog), await readPlaces(catalog))
@@ -38,6 +39,7 @@ export async function addShard(given: readonly string[], url: string): Promise<n
         await shard.end()
       }
       await catalog.query('INSERT INTO suanpan.shard (shard, url) VALUES ($1, $2)', [number, url])
+      await catalog.query('COMMIT')
       return number
     } finally {
       await catalog.end()

@@ -127,14 +127,15 @@ export async function readLedger(client: pg.Client): Promise<StoredLedger | unde
   return rows[0]
 }
 
-/** One process creates at a time; whoever waited finds a ledger. The locks end with the connections. */
+/** One process creates at a time; whoever waited finds a ledger. The locks end with the transactions. */
 async function createIfFree(
   clients: readonly pg.Client[],
   urls: readonly string[],
   plan: LedgerPlan,
 ): Promise<boolean> {
+  for (const client of clients) await client.query('BEGIN')
   for (const [i, client] of clients.entries()) {
-    const lock = i === 0 ? 'pg_advisory_lock' : 'pg_try_advisory_lock'
+    const lock = i === 0 ? 'pg_advisory_xact_lock' : 'pg_try_advisory_xact_lock'
     const { rows } = await client.query<{ got: boolean | string }>(`SELECT ${lock}(${creationKey}) AS got`)
     if (rows[0]?.got === false) {
       throw new TerminalFault(
@@ -143,8 +144,15 @@ async function createIfFree(
       )
     }
   }
+  const isNew = await allFree(clients)
+  if (isNew) await create(clients, plan)
+  // The catalog comes last: only with its row the ledger exists, so that a creation cut short is begun again by the next start.
+  for (const client of [...clients].reverse()) await client.query('COMMIT')
+  return isNew
+}
+
+async function allFree(clients: readonly pg.Client[]): Promise<boolean> {
   for (const [shard, client] of clients.entries()) if (!(await isFree(client, shard))) return false
-  await create(clients, plan)
   return true
 }
 
@@ -163,9 +171,7 @@ async function create(clients: readonly pg.Client[], plan: LedgerPlan): Promise<
   const id = randomUUID()
   const partitions = plan.partitions ?? plan.defaultPartitions
   const timeZone = plan.timeZone ?? 'UTC'
-  // The catalog comes last: only with its row the ledger exists, so that a creation cut short is begun again by the next start.
-  for (const [shard, client] of [...clients.entries()].reverse()) {
-    await client.query('BEGIN')
+  for (const [shard, client] of clients.entries()) {
     await client.query('DELETE FROM suanpan.partition')
     await client.query(
       `INSERT INTO suanpan.partition (partition, chain)
@@ -193,7 +199,6 @@ async function create(clients: readonly pg.Client[], plan: LedgerPlan): Promise<
          hash = excluded.hash, time_zone = excluded.time_zone`,
       [id, shard, partitions, ownerHashName, timeZone],
     )
-    await client.query('COMMIT')
   }
 }
 

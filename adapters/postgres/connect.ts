@@ -16,14 +16,13 @@ export interface ConnectOptions {
 
 /** A connection that is up. Throws a fault. Errors on an idle connection end it silently: the next query on it fails. */
 export async function connect(url: string, options: ConnectOptions): Promise<pg.Client> {
-  const settings = Object.entries({ TimeZone: 'UTC', DateStyle: 'ISO', ...options.settings })
-  const client = new pg.Client({
+  const client = new (clientOf(url))({
     ...urlOptions(url),
+    ...sessionSettings(url, { TimeZone: 'UTC', DateStyle: 'ISO', ...options.settings }),
     application_name: options.name,
     connectionTimeoutMillis: connectMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5000,
-    options: settings.map(([key, value]) => `-c ${key}=${value}`).join(' '),
     pipeline: options.pipeline ?? false,
   } as pg.ClientConfig)
   client.on('error', () => undefined)
@@ -35,6 +34,36 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
     const fault = faultOf(error)
     fault.message = `${shownUrl(url)}: ${fault.message === '' ? 'no connection' : fault.message}`
     throw fault
+  }
+}
+
+/**
+ * Whether the URL leads to a pooler that gives a session to each transaction (`?pooler=transaction`). Nothing of a session may be relied on there:
+ * no setting, no prepared statement, no lock beyond the transaction.
+ */
+export const isPooled = (url: string): boolean => /[?&]pooler=transaction(?:&|$)/.test(url)
+
+/** Settings of the session, where there is one. */
+export const sessionSettings = (url: string, settings: Readonly<Record<string, string>>): pg.ClientConfig =>
+  isPooled(url)
+    ? {}
+    : {
+        options: Object.entries(settings)
+          .map(([key, value]) => `-c ${key}=${value}`)
+          .join(' '),
+      }
+
+/** What a pool or a caller makes connections with. */
+export const clientOf = (url: string): typeof pg.Client => (isPooled(url) ? Unnamed : pg.Client)
+
+/** Leaves out the names of prepared statements: the next transaction meets another session, which does not know them. */
+class Unnamed extends pg.Client {
+  // The overloads of `pg` are many; what is given on is what was given, but for the name.
+  override query(...given: unknown[]): never {
+    const [first, ...rest] = given
+    const hasName = typeof first === 'object' && first !== null && 'name' in first && !('submit' in first)
+    const query = super.query as (...args: unknown[]) => never
+    return query.call(this, hasName ? { ...first, name: undefined } : first, ...rest)
   }
 }
 

@@ -12,12 +12,16 @@ function packageRoot(): string {
   return folder
 }
 
-/** Safe to run from several processes at once: an advisory lock makes them wait for each other. */
+/**
+ * Safe to run from several processes at once: an advisory lock makes them wait for each other. All or nothing, and the lock ends with the transaction,
+ * because behind a pooler a session's lock would stay with whoever gets the session next.
+ */
 export async function migrate(url: string): Promise<void> {
   await faulting(async () => {
     const client = await connect(url, { name: 'suanpan migrate' })
     try {
-      await client.query(`SELECT pg_advisory_lock(hashtextextended('suanpan.migrate', 0))`)
+      await client.query('BEGIN')
+      await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('suanpan.migrate', 0))`)
       await client.query('CREATE SCHEMA IF NOT EXISTS suanpan')
       await new Postgrator({
         driver: 'pg',
@@ -26,6 +30,7 @@ export async function migrate(url: string): Promise<void> {
         validateChecksums: true,
         execQuery: (query) => client.query(query),
       }).migrate()
+      await client.query('COMMIT')
     } finally {
       await client.end()
     }

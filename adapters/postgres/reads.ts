@@ -23,7 +23,7 @@ import { houseOwner } from '../../core/owner.ts'
 import type { Row } from '../../core/row.ts'
 import type { Decided } from '../../core/transaction.ts'
 import { answerTo, timeText } from '../../schemas/answer.ts'
-import { urlOptions } from './connect.ts'
+import { clientOf, sessionSettings, urlOptions } from './connect.ts'
 import { uuidText } from './copy.ts'
 import { entryView } from './entry-view.ts'
 import { faultOf } from './faults.ts'
@@ -73,11 +73,12 @@ export class PostgresReads implements Reads {
     const url = this.options.urls[shard] ?? violated('every partition has a shard', { shard })
     const pool = new pg.Pool({
       ...urlOptions(url),
+      ...sessionSettings(url, { TimeZone: 'UTC', jit: 'off', enable_seqscan: 'off' }),
+      Client: clientOf(url),
       max: poolMax,
       application_name: 'suanpan reads',
       connectionTimeoutMillis: readMs,
       query_timeout: readMs,
-      options: '-c TimeZone=UTC -c jit=off -c enable_seqscan=off',
     })
     pool.on('error', () => undefined)
     this.pools[shard] = pool
