@@ -90,6 +90,8 @@ export class Crossing {
       this.pen.write(hosted, decided, pseq, detailOf(decided))
       this.answerWaiting(hosted, decided)
     }
+    // Until it is decided: another body under its id must not be taken for a new transaction.
+    if (begins?.role === 'coordination') hosted.seen.add(begins.of.joint.idKey)
     if (begins?.role === 'participation' || begins?.of.form === 'reserve') this.touch(hosted, begins.of.joint.idKey)
     if (waits !== undefined) this.touch(hosted, waits.joint.idKey)
     if (long) this.touch(hosted, ends.idKey)

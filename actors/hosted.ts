@@ -70,6 +70,7 @@ export function hostedAt(
     rules,
   }
   resume(state, head)
+  for (const idKey of state.joints.coordinations.keys()) seen.add(idKey)
   return {
     partition: head.partition,
     epoch: head.epoch,

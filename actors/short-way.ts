@@ -49,7 +49,7 @@ export class ShortWay {
     const first = words[i * 4] ?? 0
     const second = words[i * 4 + 1] ?? 0
     // It was surely new when its needs were collected; since then only this batch has added ids.
-    if (seen.mayHoldWords(first, second) && wasDecidedHere(hosted, taken, i, rows)) return false
+    if (seen.mayHoldWords(first, second) && isKnownHere(hosted, taken, i, rows)) return false
     const record = taken.readerAt(i)
     const type = plainKinds[record.type]
     if (type === undefined || !accounts.isRow(from)) return false
@@ -79,9 +79,13 @@ export class ShortWay {
   }
 }
 
-/** Exactly: the filter also says so of some that were not. */
-function wasDecidedHere({ state }: Hosted, taken: Taken, i: number, rows: PlainRows): boolean {
-  return rows.has(taken.words, i * 4) || (state.remembered.size > 0 && state.remembered.has(taken.keyAt(i)))
+/** Decided, or begun across partitions. Exactly: the filter also says so of some that are not. */
+function isKnownHere({ state }: Hosted, taken: Taken, i: number, rows: PlainRows): boolean {
+  if (rows.has(taken.words, i * 4)) return true
+  const { remembered, joints } = state
+  if (remembered.size === 0 && joints.coordinations.size === 0) return false
+  const key = taken.keyAt(i)
+  return remembered.has(key) || joints.coordinations.has(key)
 }
 
 /**
