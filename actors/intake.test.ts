@@ -407,6 +407,30 @@ test('sent again after its generation was lost: at its deadline the outcome is u
   assert.deepEqual([codeOf('1'), codeOf('2')], ['503 outcome_unknown unknown', '429 overloaded none'])
 })
 
+test('a position that no frame of this process has reached is that of another that hosted meanwhile', () => {
+  const { submit, taken, intake, mailbox } = given()
+  const generation = 1
+  mailbox.generation = generation
+  submit(debit({ id: '1' }))
+  const [frame = assert.fail()] = taken()
+  const at = (high: number, index = 1) => ({ generation, high, low: 0, index })
+  const { partition, high } = frame
+  assert.deepEqual(
+    [at(0, 0), at(high), at(high + 1), { ...at(0, 0), generation: 2 }].map((one) => intake.isOfAnother(partition, one)),
+    [false, false, true, true],
+  )
+  mailbox.holdsAppends = true
+  submit(debit({ id: '2' }))
+  taken()
+  // Its lane may have consumed it before that is heard.
+  assert.equal(intake.isOfAnother(partition, at(high + 1)), false)
+  mailbox.settle()
+  assert.deepEqual(
+    [high + 1, high + 2].map((one) => intake.isOfAnother(partition, at(one))),
+    [false, true],
+  )
+})
+
 describe('a claim that found no stock in its partition', () => {
   const claim: Command = { type: 'coupon.claim', id: 'claim', owner: 'c', campaign: 'SPRING' }
 

@@ -155,11 +155,13 @@ export class Intake {
   }
 
   /**
-   * The position is in a generation that this process never opened: another one has hosted meanwhile, and what is in our mailbox would all be
-   * taken for consumed.
+   * The position is in a generation that this process never opened, or where it has appended nothing: another one has hosted meanwhile, and what is
+   * in our mailbox would all be taken for consumed. (Whoever follows a process that committed nothing opens the same generation in memory.)
    */
-  isOfAnother({ generation }: Position): boolean {
-    return generation > Math.max(this.options.generation, this.outbox.generation)
+  isOfAnother(partition: number, position: Position): boolean {
+    const { generation } = position
+    const newest = Math.max(this.options.generation, this.outbox.generation)
+    return generation > newest || (generation === newest && this.outbox.neverReached(partition, position))
   }
 
   /** A partition's shard or mailbox is out of reach (`detail`), or back (undefined): new commands are refused before the mailbox meanwhile. */

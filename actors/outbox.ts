@@ -55,6 +55,8 @@ interface Box {
   turnsTo: number | undefined
   /** Last position that a lane reported. */
   hosted: Position
+  /** The last frame that is known to be in the mailbox. */
+  appended: FrameName
 }
 
 /** Larger ticks are cut, so that a frame never fills a batch alone. */
@@ -149,6 +151,7 @@ export class Outbox {
     if (outcome === 'full') this.takeBack(box, list)
     else {
       frame.name = outcome
+      if (outcome !== 'lost') box.appended = outcome
       if (frame.tells && outcome !== 'lost') this.tell(list)
       // Its lane may have consumed it, and its thread ended before the answer, sooner than this was heard.
       if (outcome !== 'lost' && comparePositions({ ...outcome, index: 1 }, box.hosted) <= 0) this.sendAgain(box)
@@ -211,6 +214,15 @@ export class Outbox {
     else this.release(box)
   }
 
+  /** Nothing of this process stands there, as far as all its appends are settled. */
+  neverReached(partition: number, position: Position): boolean {
+    const { appended, underWay } = this.box(partition)
+    const isBeginning = position.high === 0 && position.low === 0
+    return (
+      underWay === 0 && !isBeginning && comparePositions({ ...appended, index: Number.MAX_SAFE_INTEGER }, position) < 0
+    )
+  }
+
   private release(box: Box): void {
     if (box.turnsTo === undefined || box.underWay > 0 || box.hosted.generation < box.turnsTo) return
     box.turnsTo = undefined
@@ -261,6 +273,7 @@ export class Outbox {
         waitsForRoom: false,
         turnsTo: undefined,
         hosted: beforeAll,
+        appended: beforeAll,
       }
       this.boxes.set(partition, box)
     }

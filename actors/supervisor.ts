@@ -309,7 +309,7 @@ export class Supervisor {
         return
       case 'hosted':
         // A new thread may claim what another process took while this one was frozen; only a process that starts anew may host it.
-        if (intake.isOfAnother(message.position)) {
+        if (intake.isOfAnother(message.partition, message.position)) {
           this.lost([message.partition])
           return
         }
