@@ -5,7 +5,7 @@ import { type LinkMessage, transitId } from '../core/across/joint.ts'
 import { pointsAccounts } from '../core/house.ts'
 import { wordOfIdKey } from '../core/id-words.ts'
 import { type IdKey, isHouse, ownerOfAccount } from '../core/identity.ts'
-import { accountIdsOf, lotsOwnerOf } from '../core/owner.ts'
+import { accountIdsOf, isForAnother, lotsOwnerOf } from '../core/owner.ts'
 import { accountName } from '../core/partition.ts'
 import type { Row } from '../core/row.ts'
 import type { Remembered } from '../core/transaction.ts'
@@ -76,7 +76,7 @@ export function collectNeeds(hosted: Hosted, received: Waiting, batch: number, a
       return
     case 'hold':
       needAccount(hosted, command.account, batch, absent, needs)
-      needAccount(hosted, command.to, batch, absent, needs)
+      needAccount(hosted, isForAnother(command) ? transitId : command.to, batch, absent, needs)
       return
     case 'postings':
       for (const transfer of command.transfers) {
@@ -160,6 +160,7 @@ function needReferred(hosted: Hosted, key: IdKey, batch: number, absent: Absent,
 function needSides(hosted: Hosted, row: Row, batch: number, absent: Absent, needs: NeedsOf): void {
   if (row.from !== undefined) needAccount(hosted, row.from.id, batch, absent, needs)
   if (row.to !== undefined) needAccount(hosted, row.to.id, batch, absent, needs)
+  if (row.far !== undefined) needAccount(hosted, row.far, batch, absent, needs)
 }
 
 /** Makes resident what the ledger found and notes what it did not. Returns the keys of the transactions that came in. */

@@ -13,6 +13,7 @@ import { startTestServer, type TestServer } from './testing/test-server.ts'
 const seed = Number(process.env.SEED ?? Date.now() % 1e9)
 const rounds = Number(process.env.ROUNDS ?? 20)
 const clients = 16
+const jsonType = { 'content-type': 'application/json' }
 
 let postgres: TestPostgres
 const servers: TestServer[] = []
@@ -116,6 +117,57 @@ test('a transfer between two owners: answer, repeat, conflict, statements on bot
   await transitIsEmpty(posts)
   for (const name of names) assert.equal(await balance(posts, `${name}:cash`), '100.00')
   await transitIsEmpty(posts)
+  posts.close()
+  assert.equal(await server.stop(), 0)
+})
+
+test('a hold for another owner: captured in parts, refunded, refused by a closed receiver, released', async () => {
+  const server = await start(await postgres.newDatabase())
+  const posts = new HttpPosts(server.url, 16)
+  const names = ['ann', 'ben', 'cat', 'dan', 'eve', 'fay', 'gus', 'hal']
+  await open(
+    posts,
+    names.map((name) => `${name}:cash`),
+    '100',
+  )
+  const post = async (body: Readonly<Record<string, unknown>>): Promise<string> => {
+    const { status, body: answer } = await json(posts, body)
+    return status < 300 ? String(answer.status) : String(answer.code)
+  }
+  const shown = async (name: string): Promise<string> => {
+    const { balance, held } = await posts.get<{ balance: string; held: string }>(`/v1/accounts/${name}:cash`)
+    return `${balance} ${held}`
+  }
+  // Some pairs share a partition, most do not.
+  for (const [i, name] of names.entries()) {
+    const account = `${name}:cash`
+    const shop = `shop-${i}:cash`
+    assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id: shop, asset: 'CNY' })))?.status, 201)
+    assert.equal(await post({ id: 'h', type: 'hold', account, to: shop, amount: '60' }), 'pending')
+    const part = { id: 'c1', type: 'capture', account, hold: 'h', amount: '25', final: false }
+    assert.equal(await post(part), 'posted')
+    assert.equal((await json(posts, part)).replayed, true)
+    assert.equal(await post({ id: 'c2', type: 'capture', account, hold: 'h', amount: '36' }), 'capture_exceeds_hold')
+    assert.equal(await shown(name), '75.00 35.00')
+    assert.equal(await shown(`shop-${i}`), '25.00 0.00')
+    assert.equal(await post({ id: 'r1', type: 'refund', account, of: 'c1', amount: '5' }), 'posted')
+    assert.equal(await post({ id: 'r2', type: 'refund', account, of: 'c1', amount: '21' }), 'refund_exceeds_original')
+    const view = await posts.get<{ transfers: unknown[]; now: unknown }>(`/v1/transactions/h?owner=${name}`)
+    assert.deepEqual(view.transfers, [{ from: account, to: shop, amount: '60.00', asset: 'CNY', kind: 'hold' }])
+    assert.deepEqual(view.now, { state: 'open', captured: '25.00', remaining: '35.00' })
+    const lines = await posts.get<{ entries: Record<string, string>[] }>(`/v1/accounts/${shop}/entries`)
+    const { type, counterparty, amount, held } = lines.entries[0] ?? {}
+    assert.deepEqual([type, counterparty, amount, held], ['capture', account, '25.00', '0.00'])
+    assert.equal(await post({ id: 'back', type: 'debit', account: shop, amount: '20' }), 'posted')
+    await transitIsEmpty(posts)
+    const url = `${server.url}/v1/accounts/${shop}`
+    const closed = await fetch(url, { method: 'PATCH', body: '{"status":"closed"}', headers: jsonType })
+    assert.equal(closed.status, 200, await closed.text())
+    assert.equal(await post({ id: 'c3', type: 'capture', account, hold: 'h' }), 'account_closed')
+    assert.equal(await post({ id: 'l', type: 'release', account, hold: 'h' }), 'posted')
+    assert.equal(await post({ id: 'c4', type: 'capture', account, hold: 'h' }), 'hold_released')
+    assert.equal(await shown(name), '80.00 0.00')
+  }
   posts.close()
   assert.equal(await server.stop(), 0)
 })

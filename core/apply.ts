@@ -127,7 +127,8 @@ function applyPosted(state: PartitionState, { at }: Decided, row: Row): void {
   if (!(amount > 0n)) violated('amount_above_zero', { kind: row.kind, amount })
   const from = live(state, row.from)
   const to = live(state, row.to)
-  const captured = row.kind === 'capture'
+  // Without a hold: it was taken from one in another partition, and arrives here.
+  const captured = row.kind === 'capture' && row.link !== undefined
   if (captured) takeFromHold(from, row)
   const reserved = row.reserved ?? 0
   const held = captured || (reserved & reservedOf.from) !== 0 ? from.held - amount : from.held
@@ -140,7 +141,7 @@ function applyPosted(state: PartitionState, { at }: Decided, row: Row): void {
 }
 
 function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided, row: Row): void {
-  const { amount, to } = row
+  const { amount, to, far } = row
   if (!(amount > 0n) || to === undefined || row.toSeq !== 0)
     violated('hold_reserves_for_somebody', { id: command.id, amount })
   const account = live(state, row.from)
@@ -150,7 +151,8 @@ function applyHold(state: PartitionState, { idKey, command, at, facts }: Decided
   const expiresAt = facts?.expiresAt
   // Named, not held on to: the receiver may be a live account, which would then outlive its passivation.
   const receiver: AccountRef = { key: to.key, id: to.id, asset: to.asset, normal: to.normal }
-  holds.set(idKey, { idKey, id: command.id, to: receiver, amount, remaining: amount, expiresAt })
+  const placed = { idKey, id: command.id, to: receiver, amount, remaining: amount, expiresAt }
+  holds.set(idKey, far === undefined ? placed : { ...placed, far })
   if (expiresAt !== undefined && expiresAt < holds.nextExpiryAt) holds.nextExpiryAt = expiresAt
   keepNextExpiry(account, at)
 }
@@ -185,7 +187,9 @@ function applyReserve(state: PartitionState, { kind, from, fromSeq, fromBalance,
 function takeFromHold(account: Account, { link, amount, to }: Row): void {
   const { id, holds } = account
   const hold = link === undefined ? undefined : holds.get(link)
-  if (hold === undefined || link === undefined || hold.to.key !== to?.key) violated('hold_open', { account: id })
+  // What is held for another owner is taken by him directly where he lives in this partition.
+  const isForIt = hold !== undefined && (hold.to.key === to?.key || hold.far === to?.id)
+  if (hold === undefined || link === undefined || !isForIt) violated('hold_open', { account: id })
   if (!(amount > 0n && amount <= hold.remaining))
     violated('hold_covers', { account: id, amount, remaining: hold.remaining })
   hold.remaining -= amount

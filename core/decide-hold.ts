@@ -1,5 +1,7 @@
 // Deciding what happens to reserved amounts on request: hold, capture, release. Their expiry is in `expire.ts`.
 import { type Account, available, isCell } from './account.ts'
+import { startJoint } from './across/coordinate.ts'
+import { livesElsewhere, transitId } from './across/joint.ts'
 import { fits } from './across/pledge.ts'
 import type { Refusal } from './code.ts'
 import type { Capture, PlaceHold, Refund, Release } from './command.ts'
@@ -8,11 +10,12 @@ import { Draft } from './draft.ts'
 import type { Hold } from './hold.ts'
 import { type IdKey, isHouse } from './identity.ts'
 import { violated } from './invariant.ts'
-import { minorMax, parseAmount } from './money.ts'
+import { formatMinor, minorMax, normalizeDecimal, parseAmount } from './money.ts'
+import { isForAnother } from './owner.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
-import { capturedRow, type Row, reservedRow, sidelessRow } from './row.ts'
+import { capturedRows, type Row, reservedRow, sidelessRow } from './row.ts'
 import type { Facts, Remembered } from './transaction.ts'
-import { fundsFacts, lowersAsTo, residentSides } from './transfer.ts'
+import { fundsFacts, lowersAsTo, refusalOfTransfer, residentSides } from './transfer.ts'
 
 /** `remembered`: what is known of the hold's own id, which was not decided before: a tombstone, or nothing. */
 export function decideHold(
@@ -22,21 +25,26 @@ export function decideHold(
   command: PlaceHold,
   remembered: Remembered | undefined,
 ): Decision {
-  const resident = residentSides(state, command.account, command.to, command.asset)
+  const far = isForAnother(command) ? command.to : undefined
+  // The account of another owner is not looked at before a capture moves something there, whether it lives in this partition or elsewhere.
+  const to = far === undefined ? command.to : transitId
+  const resident = residentSides(state, command.account, to, command.asset)
   const draft = resident === undefined ? new Draft(state) : undefined
-  const sides = resident ?? draft?.sides(command.account, command.to, command.asset, false) ?? 'account_not_found'
+  const sides = resident ?? draft?.heldSides(command.account, to, command.asset) ?? 'account_not_found'
   if (typeof sides === 'string') return declined(state, received, at, sides)
-  const { from: account, to } = sides
-  if (account.status === 'closed' || to.status === 'closed') return declined(state, received, at, 'account_closed')
+  const { from: account, to: receiver } = sides
+  if (account.status === 'closed' || receiver.status === 'closed') {
+    return declined(state, received, at, 'account_closed')
+  }
   // A hold lowers what is available of any account, whichever its normal side.
   if (account.status === 'frozen') return declined(state, received, at, 'account_frozen')
-  if (account.asset.code !== to.asset.code) return declined(state, received, at, 'asset_mismatch')
+  if (account.asset.code !== receiver.asset.code) return declined(state, received, at, 'asset_mismatch')
   if (command.asset !== undefined && command.asset !== account.asset.code) {
     return declined(state, received, at, 'asset_mismatch')
   }
   const amount = parseAmount(command.amount, account.asset.scale)
   if (typeof amount === 'string') return declined(state, received, at, amount)
-  if (account.key === to.key) return declined(state, received, at, 'same_account')
+  if (account.key === receiver.key) return declined(state, received, at, 'same_account')
   if (remembered !== undefined && hasTombstone(remembered)) return declined(state, received, at, 'hold_released')
   const expiresAt = expiryOf(command, at)
   if (expiresAt !== undefined && expiresAt <= at) return declined(state, received, at, 'hold_expired')
@@ -46,7 +54,7 @@ export function decideHold(
   const held = account.held + amount
   if (held > minorMax) return declined(state, received, at, 'amount_overflow')
   // From here the hold must succeed.
-  const row = reservedRow('hold', 0, amount, account, account.seq + 1, account.balance, held, to, undefined)
+  const row = reservedRow('hold', 0, amount, account, account.seq + 1, account.balance, held, receiver, undefined, far)
   const facts: Facts | undefined = expiresAt === undefined ? undefined : { expiresAt }
   return accepted(state, received, at, draft === undefined ? [row] : draft.rows(row), facts)
 }
@@ -78,22 +86,59 @@ export function decideCapture(
   if (hold === undefined) {
     return declined(state, received, at, whyNotOpen(state.remembered.get(holdKey), account, at) ?? 'hold_not_found')
   }
+  const left = leftOf(state, hold)
+  if (left === 0n) return declined(state, received, at, 'hold_captured')
+  const amount = given ?? left
+  if (hold.far !== undefined) return captureForAnother(state, received, at, command, account, hold, amount, left)
   const to = receiverOf(state, hold)
   if (to.status === 'closed') return declined(state, received, at, 'account_closed')
-  const amount = given ?? hold.remaining
-  if (amount > hold.remaining) return declined(state, received, at, 'capture_exceeds_hold')
+  if (amount > left) return declined(state, received, at, 'capture_exceeds_hold')
   // What is captured was made sure of when it was held; only the other side can still lack room.
   if (lowersAsTo(to) && available(to) < amount) {
     return declined(state, received, at, 'insufficient_funds', fundsFacts(to, amount))
   }
   if (!fits(account, amount, 0n) || !fits(to, 0n, amount)) return declined(state, received, at, 'amount_overflow')
   // From here the capture must succeed.
-  const captured = capturedRow(amount, account, to, holdKey)
-  const rest = hold.remaining - amount
-  if (!command.final || rest === 0n) return accepted(state, received, at, [captured])
-  const { fromSeq, fromBalance, fromHeld } = captured
-  const released = reservedRow('release', 1, rest, account, fromSeq + 1, fromBalance, fromHeld - rest, to, holdKey)
-  return accepted(state, received, at, [captured, released])
+  return accepted(state, received, at, capturedRows(amount, account, hold, to, command.final))
+}
+
+/**
+ * What another owner gets is decided where he lives: here and now, or by his partition, as the last agent, with what is captured staying held
+ * until it has answered. First what this owner has, then the other's account; a refusal says nothing of what the other has.
+ */
+function captureForAnother(
+  state: Readonly<PartitionState>,
+  received: Received,
+  at: number,
+  command: Capture,
+  account: Account,
+  hold: Hold,
+  amount: bigint,
+  left: bigint,
+): Decision {
+  const { far = '', to: transit } = hold
+  const { asset, id: from } = account
+  if (amount > left) return declined(state, received, at, 'capture_exceeds_hold')
+  if (livesElsewhere(state, far)) {
+    const leg = { from, to: far, amount: normalizeDecimal(formatMinor(amount, asset.scale)) }
+    const move = { from, to: transit.id, amount, asset: asset.code, far }
+    const legs = [{ ...leg, asset: command.asset, known: asset.code }]
+    const plan = { kind: 'capture', legs, link: hold.idKey, part: { moves: [move], holds: [] } } as const
+    return startJoint(state, received, command, at, plan)
+  }
+  if (!fits(account, amount, 0n)) return declined(state, received, at, 'amount_overflow')
+  const draft = new Draft(state)
+  const to = draft.receiver(far, asset, command.asset !== undefined)
+  if (to === undefined) return declined(state, received, at, 'account_not_found')
+  const refusal = refusalOfTransfer(receiverOf(state, hold), to, asset.code, amount)
+  if (refusal !== undefined) return declined(state, received, at, refusal)
+  return accepted(state, received, at, draft.rows(...capturedRows(amount, account, hold, to, command.final)))
+}
+
+/** What undecided captures have no claim to. */
+function leftOf({ joints }: Readonly<PartitionState>, { idKey, remaining }: Hold): bigint {
+  const taken = joints.underWay.get(idKey)
+  return taken === undefined ? remaining : taken.whole ? 0n : remaining - taken.amount
 }
 
 export function decideRelease(
@@ -110,15 +155,19 @@ export function decideRelease(
   }
   const holdKey = referred(received)
   const hold = account.holds.get(holdKey)
-  if (hold !== undefined) return accepted(state, received, at, [releasedRow(account, hold)])
+  if (hold !== undefined) {
+    const left = leftOf(state, hold)
+    if (left === 0n) return declined(state, received, at, 'hold_captured')
+    return accepted(state, received, at, [releasedRow(account, hold, left)])
+  }
   const refusal = whyNotOpen(state.remembered.get(holdKey), account, at)
   if (refusal !== undefined) return declined(state, received, at, refusal)
   // It came before its hold: the late hold will find the tombstone.
   return accepted(state, received, at, [sidelessRow('tombstone', 0, holdKey)])
 }
 
-const releasedRow = (account: Readonly<Account>, { idKey, remaining, to }: Hold): Row =>
-  reservedRow('release', 0, remaining, account, account.seq + 1, account.balance, account.held - remaining, to, idKey)
+const releasedRow = (account: Readonly<Account>, { idKey, to, far }: Hold, amount: bigint): Row =>
+  reservedRow('release', 0, amount, account, account.seq + 1, account.balance, account.held - amount, to, idKey, far)
 
 /** The account that a command names beside a hold or an original; of the house: the cell of the given asset. */
 export function accountOf(

@@ -50,8 +50,8 @@ export function decideRefund(
     return declined(state, received, at, 'original_not_found')
   }
   const [first, ...others] = decided.rows.filter(({ kind }) => refundable.has(kind))
-  if (first !== undefined && wasAcross(decided)) {
-    const plan = refundAcross(state, decided, remembered, account, given, link)
+  if (first !== undefined && (decided.facts?.legs !== undefined || first.far !== undefined)) {
+    const plan = refundAcross(state, decided, first, remembered, account, given, link)
     if (typeof plan === 'string') return declined(state, received, at, plan)
     return startJoint(state, received, command, at, plan)
   }
@@ -67,24 +67,21 @@ export function decideRefund(
   return accepted(state, received, at, draft.rows())
 }
 
-/** Whether accounts of the original live elsewhere. */
-const wasAcross = ({ rows, facts }: Decided): boolean =>
-  facts?.legs !== undefined || rows.some(({ far }) => far !== undefined)
-
 /**
  * The legs of an original across partitions, turned round. What undecided refunds will give back counts as given back, as what is held counts
  * as spent: else two of them, each fine by itself, could be posted.
  */
 function refundAcross(
   { joints }: Readonly<PartitionState>,
-  { rows, facts, command }: Decided,
+  { facts, command }: Decided,
+  original: Row,
   { links }: Remembered,
   account: Account,
   given: bigint | undefined,
   link: IdKey,
 ): Plan | Refusal {
   const { asset } = account
-  const underWay = joints.refunding.get(link) ?? 0n
+  const underWay = joints.underWay.get(link)?.amount ?? 0n
   if (facts?.legs !== undefined) {
     if (!mayTurnRound(command, facts.legs, account)) return 'original_not_found'
     if (given !== undefined) return 'original_not_refundable'
@@ -94,9 +91,8 @@ function refundAcross(
       .map(([from, to, amount, known]) => ({ from: to, to: from, amount, asset: undefined, known }))
     return { kind: 'refund', legs, link }
   }
-  const original = rows.find(({ far }) => far !== undefined)
-  const far = original?.far
-  if (original === undefined || far === undefined || original.from?.key !== account.key) return 'original_not_found'
+  const { far } = original
+  if (far === undefined || original.from?.key !== account.key) return 'original_not_found'
   let left = original.amount - underWay
   for (const { kind, amount } of links) if (kind === 'refund') left -= amount
   const amount = given ?? left

@@ -43,6 +43,11 @@ export class Draft {
     return this.resolved(fromId, toId, assetGiven, opensTo)
   }
 
+  /** Of a hold; it may be for somebody elsewhere. */
+  heldSides(fromId: string, toId: string, assetGiven: string | undefined): OwnSides | Refusal {
+    return fromId === transitId ? 'account_not_found' : this.resolved(fromId, toId, assetGiven, false)
+  }
+
   private resolved(fromId: string, toId: string, assetGiven: string | undefined, opensTo: boolean): OwnSides | Refusal {
     const fromHouse = isHouse(fromId)
     const toHouse = isHouse(toId)
@@ -102,10 +107,14 @@ export class Draft {
     return this.move(kind, { from: this.existing(to), to: this.existing(from) }, undefined, row.amount, link)
   }
 
-  /** All rows: openings first. `last` is numbered behind them. */
-  rows(last?: Row): readonly [Row, ...Row[]] {
-    const all = [...this.openings, ...this.transfers]
-    if (last !== undefined) all.push(last)
+  /** The account that an amount of an asset arrives at from another owner. */
+  receiver(id: string, asset: Asset, opens: boolean): Account | undefined {
+    return this.copy(id) ?? (opens ? this.autoOpened(id, asset) : undefined)
+  }
+
+  /** All rows: openings first. `last` are numbered behind them. */
+  rows(...last: readonly Row[]): readonly [Row, ...Row[]] {
+    const all = [...this.openings, ...this.transfers, ...last]
     const [first, ...others] = this.openings.length === 0 ? all : all.map((row, leg) => ({ ...row, leg }))
     return first === undefined ? violated('transaction_has_rows') : [first, ...others]
   }

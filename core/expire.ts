@@ -5,7 +5,7 @@ import { accountOf } from './decide-hold.ts'
 import { type Hold, OpenHolds } from './hold.ts'
 import { idKeyOf, isHouse, ownerOfAccount } from './identity.ts'
 import { earnedLotId } from './lots.ts'
-import { accountIdsOf, lotsOwnerOf } from './owner.ts'
+import { accountIdsOf, isForAnother, lotsOwnerOf } from './owner.ts'
 import { accountName, type PartitionState, type Received } from './partition.ts'
 import { reservedRow } from './row.ts'
 import type { Decided } from './transaction.ts'
@@ -20,8 +20,11 @@ const none: readonly Decided[] = []
 export function dueExpiries(state: Readonly<PartitionState>, received: Received, at: number): readonly Decided[] {
   const { command } = received
   switch (command.type) {
-    case 'debit':
     case 'hold':
+      return isForAnother(command)
+        ? onAccounts(state, accountsOfId(state, command.account), at)
+        : onTransfer(state, command.account, command.to, command.asset, at)
+    case 'debit':
       return onTransfer(state, command.account, command.to, command.asset, at)
     case 'credit':
       return onTransfer(state, command.from, command.account, command.asset, at)
@@ -48,9 +51,11 @@ export function dueExpiries(state: Readonly<PartitionState>, received: Received,
       const accounts = [account]
       if (received.refKey !== undefined) {
         addNamed(state, account.holds.get(received.refKey)?.to, accounts)
-        for (const { from, to } of state.remembered.get(received.refKey)?.decided?.rows ?? []) {
+        for (const { from, to, far } of state.remembered.get(received.refKey)?.decided?.rows ?? []) {
           addNamed(state, from, accounts)
           addNamed(state, to, accounts)
+          const other = far === undefined ? undefined : state.accounts.get(far)
+          if (other !== undefined) accounts.push(other)
         }
       }
       return onAccounts(state, accounts, at)
@@ -164,7 +169,9 @@ function onAccounts(state: Readonly<PartitionState>, accounts: readonly Account[
     if (!mayBeDue(account, at)) continue
     for (const hold of account.holds.values()) {
       const { expiresAt } = hold
-      if (expiresAt !== undefined && expiresAt <= at) due.push({ account, hold, expiresAt })
+      // What an undecided capture has a claim to ends with it, or after it.
+      if (expiresAt !== undefined && expiresAt <= at && !state.joints.underWay.has(hold.idKey))
+        due.push({ account, hold, expiresAt })
     }
   }
   due.sort((a, b) => a.expiresAt - b.expiresAt || (a.hold.idKey < b.hold.idKey ? -1 : 1))
@@ -193,7 +200,9 @@ function expiryOf(
     command: { type: 'expire', id, account: account.id },
     at,
     date: rules.dateOf(at),
-    rows: [reservedRow('expire', 0, hold.remaining, account, seq, account.balance, held, hold.to, hold.idKey)],
+    rows: [
+      reservedRow('expire', 0, hold.remaining, account, seq, account.balance, held, hold.to, hold.idKey, hold.far),
+    ],
     facts: undefined,
   }
 }

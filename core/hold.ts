@@ -12,8 +12,10 @@ export interface Hold {
   readonly idKey: IdKey
   /** The client's id of the hold transaction. */
   readonly id: string
-  /** Where a capture moves the money: a house cell of this partition or an account of the same owner. */
+  /** Where a capture moves the money: a house cell of this partition or an account of the same owner; transit if to another owner. */
   readonly to: AccountRef
+  /** The account of another owner, in whatever partition. */
+  readonly far?: string
   /** Placed, minor units. */
   readonly amount: bigint
   /** Still reserved, minor units: 0 < remaining <= amount. */

@@ -1,5 +1,5 @@
 // Whose a command is: the owner places it in a partition and names its transaction. Nothing here looks at any state.
-import type { Command, PlaceOrder, Postings } from './command.ts'
+import type { Command, PlaceHold, PlaceOrder, Postings } from './command.ts'
 import {
   couponAccounts,
   creditDrawnAccount,
@@ -55,6 +55,10 @@ export function ownerOfCommand(command: Command): string {
 }
 
 const ownerOfEither = (first: string, second: string): string => ownerOfAccount(isHouse(first) ? second : first)
+
+/** Whether a hold is for somebody else than the one it is placed on. */
+export const isForAnother = ({ account, to }: Pick<PlaceHold, 'account' | 'to'>): boolean =>
+  !isHouse(account) && !isHouse(to) && ownerOfAccount(account) !== ownerOfAccount(to)
 
 /** What is hashed to find the partition: the owner, or the transaction's id where the house has nobody on the other side. */
 export function routingKeyOf(command: Command): string {

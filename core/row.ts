@@ -1,6 +1,7 @@
 // A row of the journal: one transfer with both its sides, or one decision without sides (declined, opened, changed, tombstone).
 // The one shape that deciding writes, applying reads, the journal stores and `verify` replays.
 import type { Account, AccountRef } from './account.ts'
+import type { Hold } from './hold.ts'
 import type { IdKey } from './identity.ts'
 
 /** Stored numbers, append only. A capture that releases a rest writes two rows: `capture`, then `release`. */
@@ -80,10 +81,10 @@ export interface Row {
 
 // ---- rows of accounts as they stand ---------------------------------------------------------------------------------------------
 
-/** Kinds of rows that move a balance at once. */
+/** Kinds of rows that move a balance at once. A `capture` does where it names no hold: it is what arrives of one that another partition holds. */
 export type PostedKind = Exclude<
   RowKind,
-  'hold' | 'capture' | 'release' | 'expire' | 'tombstone' | 'open' | 'change' | 'reserve' | 'unreserve'
+  'hold' | 'release' | 'expire' | 'tombstone' | 'open' | 'change' | 'reserve' | 'unreserve'
 >
 
 /** A transfer posted at once: both sides are touched. */
@@ -110,22 +111,41 @@ export const postedRow = (
   link,
 })
 
-/** A held amount posted: it leaves both `held` and the balance of `from`. */
-export const capturedRow = (amount: bigint, from: Readonly<Account>, to: Readonly<Account>, link: IdKey): Row => ({
-  kind: 'capture',
-  leg: 0,
-  code: 0,
-  amount,
-  from,
-  fromSeq: from.seq + 1,
-  fromBalance: from.balance - amount,
-  fromHeld: from.held - amount,
-  to,
-  toSeq: to.seq + 1,
-  toBalance: to.balance + amount,
-  toHeld: to.held,
-  link,
-})
+/**
+ * A held amount posted: it leaves both `held` and the balance of `from`; and with a final one what is left of the hold is released. `to`: that of
+ * the hold, or the account of another owner that it is for.
+ */
+export function capturedRows(
+  amount: bigint,
+  from: Readonly<Account>,
+  hold: Hold,
+  to: Readonly<Account>,
+  final: boolean,
+): readonly [Row, ...Row[]] {
+  const { idKey: link, far, remaining } = hold
+  const seq = from.seq + 1
+  const balance = from.balance - amount
+  const held = from.held - amount
+  const captured: Row = {
+    kind: 'capture',
+    leg: 0,
+    code: 0,
+    amount,
+    from,
+    fromSeq: seq,
+    fromBalance: balance,
+    fromHeld: held,
+    to,
+    toSeq: to.seq + 1,
+    toBalance: to.balance + amount,
+    toHeld: to.held,
+    link,
+    ...(far === undefined || to.id === far ? {} : { far }),
+  }
+  const rest = remaining - amount
+  if (!final || rest === 0n) return [captured]
+  return [captured, reservedRow('release', 1, rest, from, seq + 1, balance, held - rest, hold.to, link, far)]
+}
 
 /** An amount that enters or leaves `held` of `from`; `to` is only named. Seq, balance and held are those after the row. */
 export const reservedRow = (
@@ -138,6 +158,7 @@ export const reservedRow = (
   fromHeld: bigint,
   to: AccountRef | undefined,
   link: IdKey | undefined,
+  far?: string,
 ): Row => ({
   kind,
   leg,
@@ -152,6 +173,7 @@ export const reservedRow = (
   toBalance: 0n,
   toHeld: 0n,
   link,
+  ...(far === undefined ? {} : { far }),
 })
 
 /** An opening or a change of an account: the amount is its overdraft after the row; balance and held are named, not touched (seq 0). */

@@ -1,4 +1,4 @@
-// Random graphs of transfers, postings, loans and refunds between owners who live in several partitions, made so that they meet: few accounts, ids used
+// Random graphs of transfers, postings, loans, holds with their captures, and refunds between owners who live in several partitions, made so that they meet: few accounts, ids used
 // again, refunds of what others refund too, accounts frozen and closed in between.
 import fc from 'fast-check'
 import type { Command, Posting } from '../../core/command.ts'
@@ -14,7 +14,19 @@ const sharesOf = [['1'], ['0.3', '0.7'], ['0.33', '0.33', '0.34']]
 const owners = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const
 
 interface Draw {
-  readonly kind: 'transfer' | 'credit' | 'debit' | 'postings' | 'loan' | 'refund' | 'change' | 'again' | 'conflict'
+  readonly kind:
+    | 'transfer'
+    | 'credit'
+    | 'debit'
+    | 'postings'
+    | 'loan'
+    | 'hold'
+    | 'capture'
+    | 'release'
+    | 'refund'
+    | 'change'
+    | 'again'
+    | 'conflict'
   readonly legs: readonly Posting[]
   readonly back: number
   readonly part: string | undefined
@@ -52,8 +64,11 @@ const draw: fc.Arbitrary<Draw> = fc.record({
     { weight: 4, arbitrary: fc.constant('postings' as const) },
     { weight: 3, arbitrary: fc.constant('loan' as const) },
     { weight: 4, arbitrary: fc.constant('refund' as const) },
+    { weight: 6, arbitrary: fc.constantFrom('hold' as const, 'capture' as const, 'capture' as const) },
+    { weight: 1, arbitrary: fc.constant('release' as const) },
     { weight: 2, arbitrary: fc.constantFrom('credit' as const, 'debit' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('change' as const, 'conflict' as const) },
+    { weight: 1, arbitrary: fc.constant('change' as const) },
+    { weight: 3, arbitrary: fc.constant('conflict' as const) },
     { weight: 2, arbitrary: fc.constant('again' as const) },
   ),
   legs: fc.array(leg, { minLength: 1, maxLength: 5 }),
@@ -132,8 +147,23 @@ function commandOf(
         funders: funders.map((account, i) => ({ account, share: shares[i] ?? '0' })),
       }
     }
+    case 'hold':
+      if (from.startsWith('house:')) return undefined
+      return { type: 'hold', id, account: from, to, amount, expiresIn: legs.length > 3 ? 1 + back : undefined }
+    case 'capture':
+    case 'release': {
+      const holds = sent.filter((one) => one.type === 'hold')
+      const hold = holds.at(-1 - (back % Math.max(1, holds.length)))
+      if (hold === undefined) return undefined
+      const named = { id, account: hold.account, hold: hold.id }
+      return kind === 'release'
+        ? { type: 'release', ...named }
+        : { type: 'capture', ...named, amount: part ?? amount, final: legs.length > 2 }
+    }
     case 'refund': {
-      const originals = sent.filter(({ type }) => ['transfer', 'debit', 'postings', 'disbursement'].includes(type))
+      const originals = sent.filter(({ type }) =>
+        ['transfer', 'debit', 'capture', 'postings', 'disbursement'].includes(type),
+      )
       const of = originals.at(-1 - (back % Math.max(1, originals.length)))
       const payer = of === undefined ? undefined : payerOf(of)
       if (of === undefined || payer === undefined) return undefined
@@ -150,14 +180,23 @@ function commandOf(
     case 'again':
       return sent.at(-1 - (back % Math.max(1, sent.length)))
     case 'conflict': {
-      const other = sent.findLast(({ type }) => type === 'transfer')
-      return other === undefined || other.type !== 'transfer' ? undefined : { ...other, amount: '77.77' }
+      const other = sent.findLast((one) => one.type === 'transfer')
+      if (other === undefined) return undefined
+      if (back % 2 === 0 || other.from.startsWith('house:')) return { ...other, amount: '77.77' }
+      // One that its partition could post by itself, to an account that the first has nothing to do with, while that is under way.
+      return {
+        type: 'credit',
+        id: other.id,
+        account: `${other.from.split(':')[0]}:points`,
+        amount: '7',
+        from: 'house:x',
+      }
     }
   }
 }
 
 function payerOf(of: Command): string | undefined {
-  if (of.type === 'debit') return of.account
+  if (of.type === 'debit' || of.type === 'capture') return of.account
   if (of.type === 'disbursement') return principalId(of.owner, of.loan)
   if (of.type === 'transfer') return of.from.startsWith('house:') ? undefined : of.from
   if (of.type !== 'postings') return undefined
@@ -205,6 +244,11 @@ export function legsOfCommand(
         })),
         { from: principalId(owner, loan), to, amount: command.amount, asset: 'CNY' },
       ]
+    }
+    case 'capture': {
+      const hold = original(command.account.split(':')[0] ?? '', command.hold)
+      if (hold?.type !== 'hold' || command.amount === undefined) return []
+      return [plain({ from: hold.account, to: hold.to, amount: command.amount })]
     }
     case 'refund': {
       const of = original(command.account.split(':')[0] ?? '', command.of)

@@ -29,11 +29,13 @@ export function entryView(row: Row, stored: StoredRow, side: 'from' | 'to'): Ent
 }
 
 const heldOnly: ReadonlySet<string> = new Set(['hold', 'release', 'expire', 'reserve', 'unreserve'])
-const heldLess: ReadonlySet<string> = new Set(['capture', 'release', 'expire', 'unreserve'])
+const heldLess: ReadonlySet<string> = new Set(['release', 'expire', 'unreserve'])
 
 function heldChangeOf(row: Row): bigint {
   if (row.kind === 'hold' || row.kind === 'reserve') return row.amount
-  return heldLess.has(row.kind) ? -row.amount : reservedChangeOf(row, reservedOf.from)
+  // A capture that names no hold came out of transit.
+  const lessens = heldLess.has(row.kind) || (row.kind === 'capture' && row.link !== undefined)
+  return lessens ? -row.amount : reservedChangeOf(row, reservedOf.from)
 }
 
 /** What was reserved leaves `held` with the row that posts it. */

@@ -10,7 +10,7 @@ import { violated } from '../../core/invariant.ts'
 import type { Remembered } from '../../core/transaction.ts'
 import { segmentTable } from './commit.ts'
 import { uuidText } from './copy.ts'
-import { idKeyFromUuid, rememberedFrom, type StoredRow } from './stored-rows.ts'
+import { idKeyFromUuid, kindOf, rememberedFrom, type StoredRow } from './stored-rows.ts'
 
 interface StoredAccount {
   readonly partition: number
@@ -110,17 +110,27 @@ function assemble(
     of(stored.partition).accounts.push(account)
   }
   const asked = new Set(keys)
+  const fars = holds.length === 0 ? undefined : farsOf(rows)
   for (const stored of holds) {
     const idKey = idKeyFromUuid(stored.id_key)
     asked.add(idKey)
     const account = byKey.get(Number(stored.key))
     if (account === undefined) continue
     if (account.holds === noHolds) account.holds = new OpenHolds()
-    account.holds.set(idKey, holdFrom(idKey, stored, assets))
+    const far = fars?.get(stored.id_key)
+    const hold = holdFrom(idKey, stored, assets)
+    account.holds.set(idKey, far === undefined ? hold : { ...hold, far })
   }
   for (const [partition, transactions] of rememberedFrom(asked, rows, assets))
     of(partition).transactions.push(...transactions)
   return found
+}
+
+/** Whom holds are for that are for another owner, by the key of their transaction. */
+function farsOf(rows: readonly StoredRow[]): Map<string, string> {
+  const fars = new Map<string, string>()
+  for (const { kind, id_key, far } of rows) if (far !== null && kindOf(kind) === 'hold') fars.set(id_key, far)
+  return fars
 }
 
 function accountFrom(stored: StoredAccount, assets: ReadonlyMap<string, Asset>): Account {

@@ -132,9 +132,11 @@ export class PartitionReplay {
         this.lessen(pseq, link, amount)
         return
       case 'capture':
-        this.side(pseq, from, -amount, -amount)
+        // Without a hold: it was taken from one in another partition, and arrives here.
+        this.side(pseq, from, -amount, link === undefined ? 0n : -amount)
         this.side(pseq, to, amount, 0n)
-        this.lessen(pseq, link, amount)
+        if (link !== undefined) this.lessen(pseq, link, amount)
+        this.through(from.key, to.key, amount, idKey)
         return
       case 'reserve':
       case 'unreserve':
@@ -145,11 +147,15 @@ export class PartitionReplay {
       default:
         this.side(pseq, from, -amount, (reserved & reservedOf.from) === 0 ? 0n : -amount)
         this.side(pseq, to, amount, (reserved & reservedOf.to) === 0 ? 0n : -amount)
-        this.transit?.moved(from.key, -amount, idKey)
-        this.transit?.moved(to.key, amount, idKey)
+        this.through(from.key, to.key, amount, idKey)
         if ((reserved & reservedOf.from) !== 0) this.reserve(pseq, idKey, from.key, -amount)
         if ((reserved & reservedOf.to) !== 0) this.reserve(pseq, idKey, to.key, -amount)
     }
+  }
+
+  private through(from: bigint | undefined, to: bigint | undefined, amount: bigint, idKey: string): void {
+    this.transit?.moved(from, -amount, idKey)
+    this.transit?.moved(to, amount, idKey)
   }
 
   private side(pseq: number, side: Side, change: bigint, heldChange: bigint): void {

@@ -152,12 +152,14 @@ function checkTransactions(shard: SimulatedShard, rows: readonly StoredRow[]): v
 /** No hold is captured or released after its time, and no original refunded above itself. */
 function checkEndings(shard: SimulatedShard, rows: readonly StoredRow[]): void {
   const refunded = new Map<IdKey, bigint>()
-  for (const { row, at, id, partition } of rows) {
+  for (const { row, at, id, idKey, partition } of rows) {
     const { link, kind } = row
     if (row.code !== 0 || link === undefined) continue
     if (kind === 'capture' || kind === 'release' || kind === 'expire') {
       const expiresAt = shard.decidedOf(shard.rowsOf(link))?.facts?.expiresAt
-      const late = expiresAt !== undefined && at >= expiresAt
+      // A capture for another partition stands when that one has answered; what counts is when it was begun.
+      const begun = shard.rowsOf(idKey).find((one) => one.row.kind === 'reserve' && one.partition === partition)
+      const late = expiresAt !== undefined && (begun?.at ?? at) >= expiresAt
       if (late !== (kind === 'expire')) {
         broken('holds_end_in_time', `${id} (${kind}) at ${at} of a hold that runs out at ${expiresAt ?? 'no time'}`)
       }

@@ -9,10 +9,20 @@ interface Asked {
   readonly name: string
   readonly json: string
   readonly moves: readonly { readonly from: string; readonly to: string; readonly amount: number }[]
-  /** Transfers that may be refunded. */
+  /** Transfers and captures that may be refunded. */
   readonly of: { readonly id: string; readonly owner: string } | undefined
+  readonly hold?: Hold
+  /** What it captures. */
+  readonly captures?: { readonly hold: Hold; readonly final: boolean }
   answer: { readonly status: number; readonly body: string } | undefined
   answeredAs201: number
+}
+
+interface Hold {
+  readonly id: string
+  readonly account: string
+  readonly to: string
+  readonly amount: number
 }
 
 export class AcrossLoad {
@@ -64,7 +74,9 @@ export class AcrossLoad {
   private next(): Asked {
     const { random } = this
     const id = `x${this.number++}`
-    const drawn = random.below(12)
+    const drawn = random.below(17)
+    if (drawn > 13) return this.capture(id)
+    if (drawn > 11) return this.hold(id)
     if (drawn > 9) return this.loan(id)
     if (drawn < 5) return this.transfer(id)
     if (drawn < 8) return this.postings(id)
@@ -117,6 +129,26 @@ export class AcrossLoad {
     return asked(owner, id, body, moves, undefined)
   }
 
+  private hold(id: string): Asked {
+    const { json, moves } = this.transfer(id)
+    const { from: account, to, amount } = moves[0] ?? assert.fail(json)
+    const body = { id, type: 'hold', account, to, amount: String(amount) }
+    return { ...asked(ownerOf(account), id, body, [], undefined), hold: { id, account, to, amount } }
+  }
+
+  /** Of what another has, in any number of parts. */
+  private capture(id: string): Asked {
+    const placed = this.asked.filter(({ hold, answer }) => hold !== undefined && answer?.status === 201).slice(-8)
+    const hold = this.random.pick(placed)?.hold
+    if (hold === undefined) return this.hold(id)
+    const amount = 1 + this.random.below(hold.amount)
+    const final = this.random.chance(0.3)
+    const { account, to } = hold
+    const owner = ownerOf(account)
+    const body = { id, type: 'capture', account, hold: hold.id, amount: String(amount), final }
+    return { ...asked(owner, id, body, [{ from: account, to, amount }], { id, owner }), captures: { hold, final } }
+  }
+
   private refund(id: string, { of, moves }: Asked): Asked {
     const [move] = moves
     if (of === undefined || move === undefined) return this.transfer(id)
@@ -167,11 +199,18 @@ export class AcrossLoad {
     }
   }
 
-  /** Balances are the sum of what was posted, and nothing is held. */
+  /** Balances are the sum of what was posted, and held is what is left of holds. */
   async check(account: (id: string) => Promise<{ readonly balance: string; readonly held: string }>): Promise<void> {
     const expected = new Map(this.accounts.map((id) => [id, this.funds]))
-    for (const { moves, answer } of this.asked) {
+    const left = new Map<Hold, number>()
+    for (const { moves, answer, hold, captures } of this.asked) {
       if (answer?.status !== 201) continue
+      if (hold !== undefined) left.set(hold, (left.get(hold) ?? 0) + hold.amount)
+      if (captures !== undefined)
+        left.set(
+          captures.hold,
+          captures.final ? Number.NEGATIVE_INFINITY : (left.get(captures.hold) ?? 0) - (moves[0]?.amount ?? 0),
+        )
       for (const { from, to, amount } of moves) {
         expected.set(from, (expected.get(from) ?? 0) - amount)
         expected.set(to, (expected.get(to) ?? 0) + amount)
@@ -179,7 +218,12 @@ export class AcrossLoad {
     }
     for (const id of this.accounts) {
       const { balance, held } = await account(id)
-      assert.deepEqual({ id, balance, held }, { id, balance: (expected.get(id) ?? 0).toFixed(2), held: '0.00' })
+      let open = 0
+      for (const [hold, amount] of left) if (hold.account === id) open += Math.max(0, amount)
+      assert.deepEqual(
+        { id, balance, held },
+        { id, balance: (expected.get(id) ?? 0).toFixed(2), held: open.toFixed(2) },
+      )
     }
   }
 }

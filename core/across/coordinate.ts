@@ -19,19 +19,22 @@ import {
   type Leg,
   type LegAsset,
   type LinkMessage,
+  type Part,
   partiesMax,
   partiesOf,
   type Sent,
 } from './joint.ts'
-import { postingRows, promisesFit, releasingRows, reservingRows, tryPart } from './part.ts'
+import { capturingRows, postingRows, promisesFit, releasingRows, reservingRows, tryPart } from './part.ts'
 import type { Step } from './step.ts'
 
 /** What one transaction is to do, wherever its accounts live. */
 export interface Plan {
   readonly kind: PostedKind
   readonly legs: readonly Leg[]
-  /** Key of the original that is refunded. */
+  /** Key of the original that is refunded, or of the hold that is captured. */
   readonly link: IdKey | undefined
+  /** What the coordinator does of it, where that is not what its legs say: checked by the command, and held before. */
+  readonly part?: Part
   /** With what the command opens in its own way; default: nothing. */
   readonly draft?: Draft
 }
@@ -42,7 +45,7 @@ export function startJoint(
   received: Received,
   command: TransactionCommand,
   at: number,
-  { kind, legs, link, draft }: Plan,
+  { kind, legs, link, draft, part: own }: Plan,
 ): Decision {
   if (state.joints.coordinations.size >= coordinationsMax) return { kind: 'overloaded' }
   const { idKey } = received
@@ -50,7 +53,8 @@ export function startJoint(
   if (parties.length < 2 || parties.length > partiesMax) violated('parties_of_a_joint', { parties: parties.length })
   const asked = { idKey, command, kind, legs, date: businessDateOf(state, command, at), link, parties }
   const firstLeg = firstLegOf(0, 1)
-  const tried = tryPart(state, asked, firstLeg, draft)
+  const tried =
+    own === undefined ? tryPart(state, asked, firstLeg, draft) : { openings: [], posted: [], part: own, assets: [] }
   if ('refusal' in tried) return declined(state, received, at, tried.refusal, tried.facts)
   if (!promisesFit(state, tried.part)) return declined(state, received, at, 'amount_overflow')
   const joint: Joint = { ...asked, legs: known(legs, tried.posted, state, asked) }
@@ -85,7 +89,8 @@ export function hearAnswer(
 }
 
 function post(state: Readonly<PartitionState>, { joint, part, form, assets }: Coordination, at: number): Step {
-  const rows = postingRows(state, joint.kind, part, 0, joint.link)
+  const { kind, link } = joint
+  const rows = kind === 'capture' ? capturingRows(state, joint, part) : postingRows(state, kind, part, 0, link)
   // One transfer is told by its row, and is refunded in parts; all else by its legs, as a whole.
   const isTransfer = joint.legs.length === 1 && joint.kind !== 'disbursement'
   const facts = isTransfer ? undefined : { legs: joint.legs.map((leg, i) => legText(state, leg, i, assets)) }

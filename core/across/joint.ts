@@ -33,7 +33,7 @@ export interface Joint {
   readonly legs: readonly Leg[]
   /** Business date, days since 1970-01-01: the same in all partitions. */
   readonly date: number
-  /** Key of the original that is refunded. */
+  /** Key of the original that is refunded, or of the hold that is captured. */
   readonly link: IdKey | undefined
   /** Partitions; the first coordinates. A party's number is its place here. */
   readonly parties: readonly number[]
@@ -80,15 +80,22 @@ export interface Joints {
   readonly participations: Map<IdKey, Participation>
   /** By `accountName`. */
   readonly pledges: Map<string, Pledge>
-  /** By key of the original: what undecided refunds will give back of it, minor units of its first leg. */
-  readonly refunding: Map<IdKey, bigint>
+  /** By key of the original or hold: what undecided refunds or captures will take of it. */
+  readonly underWay: Map<IdKey, UnderWay>
+}
+
+export interface UnderWay {
+  /** Minor units; of an original across partitions those of its first leg. */
+  readonly amount: bigint
+  /** Nothing will be left of the hold: one of them is final. */
+  readonly whole: boolean
 }
 
 export const newJoints = (): Joints => ({
   coordinations: new Map(),
   participations: new Map(),
   pledges: new Map(),
-  refunding: new Map(),
+  underWay: new Map(),
 })
 
 /** Undecided transactions that a partition coordinates at most: beyond it new ones are refused as overload, and nothing is recorded. */

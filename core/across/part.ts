@@ -7,7 +7,7 @@ import type { IdKey } from '../identity.ts'
 import { violated } from '../invariant.ts'
 import { minorMax } from '../money.ts'
 import { accountName, type PartitionState } from '../partition.ts'
-import { type PostedKind, type Row, reservedOf, reservedRow, sidelessRow } from '../row.ts'
+import { capturedRows, type PostedKind, type Row, reservedOf, reservedRow, sidelessRow } from '../row.ts'
 import type { Facts } from '../transaction.ts'
 import { halvesOf, type Joint, type LegAsset, type Move, type Part } from './joint.ts'
 import { fits } from './pledge.ts'
@@ -151,6 +151,21 @@ export function postingRows(
     })
   }
   return rows
+}
+
+/** Captures what the hold has kept for it, whatever became of its time meanwhile. */
+export function capturingRows(
+  state: Readonly<PartitionState>,
+  { command, link }: Joint,
+  { moves }: Part,
+): readonly [Row, ...Row[]] {
+  const [move] = moves
+  if (move === undefined || link === undefined) return violated('captures_of_a_hold', { id: command.id })
+  const { from, to, amount, asset } = move
+  const account = residentOf(state, from)
+  const hold = account.holds.get(link) ?? violated('hold_stays_open_for_it', { account: from, id: command.id })
+  const final = command.type === 'capture' && command.final
+  return capturedRows(amount, account, hold, residentOf(state, accountName(to, asset)), final)
 }
 
 function unreserve(running: Running, part: Part, id: string, amount: bigint, leg: number): Row {

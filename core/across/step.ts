@@ -8,6 +8,7 @@ import type { Decided } from '../transaction.ts'
 import {
   type Coordination,
   type Joint,
+  type Joints,
   type Part,
   type Participation,
   type Phase,
@@ -60,14 +61,11 @@ function applyPhase(state: PartitionState, { joint, at, rows }: Phase): void {
 /** Also how a host puts there what was open when it took over: then its accounts are not resident yet (see `pledged`). */
 export function begin(state: PartitionState, begins: NonNullable<Step['begins']>): void {
   const { joint, part } = begins.of
-  const { coordinations, participations, refunding } = state.joints
+  const { coordinations, participations } = state.joints
   if (begins.role === 'coordination') {
     if (coordinations.has(joint.idKey)) violated('begun_once', { id: joint.command.id })
     coordinations.set(joint.idKey, begins.of)
-    const [first] = part.moves
-    if (joint.link !== undefined && first !== undefined) {
-      refunding.set(joint.link, (refunding.get(joint.link) ?? 0n) + first.amount)
-    }
+    takes(state.joints, begins.of)
   } else {
     if (participations.has(joint.idKey)) violated('begun_once', { id: joint.command.id })
     participations.set(joint.idKey, begins.of)
@@ -76,21 +74,37 @@ export function begin(state: PartitionState, begins: NonNullable<Step['begins']>
 }
 
 function end(state: PartitionState, { role, idKey }: NonNullable<Step['ends']>): void {
-  const { coordinations, participations, refunding } = state.joints
+  const { coordinations, participations } = state.joints
   const open: { readonly joint: Joint; readonly part: Part } | undefined =
     role === 'coordination' ? coordinations.get(idKey) : participations.get(idKey)
   if (open === undefined) violated('only_what_is_open_ends', { role })
-  if (role === 'coordination') coordinations.delete(idKey)
-  else participations.delete(idKey)
-  const { link } = open.joint
-  const [first] = open.part.moves
-  if (role === 'coordination' && link !== undefined && first !== undefined) {
-    const left = (refunding.get(link) ?? 0n) - first.amount
-    if (left === 0n) refunding.delete(link)
-    else refunding.set(link, left)
-  }
+  if (role === 'coordination') {
+    coordinations.delete(idKey)
+    tookOrNot(state.joints, open)
+  } else participations.delete(idKey)
   release(state, open.part)
 }
+
+/** A refund or a capture that is not decided counts as posted, else two of them, each fine by itself, could be. */
+function takes({ underWay }: Joints, { joint, part }: Pick<Coordination, 'joint' | 'part'>): void {
+  const [first] = part.moves
+  if (joint.link === undefined || first === undefined) return
+  const before = underWay.get(joint.link)
+  const amount = (before?.amount ?? 0n) + first.amount
+  underWay.set(joint.link, { amount, whole: before?.whole === true || isFinal(joint) })
+}
+
+function tookOrNot({ underWay }: Joints, { joint, part }: Pick<Coordination, 'joint' | 'part'>): void {
+  const [first] = part.moves
+  if (joint.link === undefined || first === undefined) return
+  const before = underWay.get(joint.link) ?? violated('under_way_before', { id: joint.command.id })
+  const amount = before.amount - first.amount
+  if (amount === 0n) underWay.delete(joint.link)
+  // Behind a final capture none is started.
+  else underWay.set(joint.link, { amount, whole: before.whole && !isFinal(joint) })
+}
+
+const isFinal = ({ command }: Joint): boolean => command.type === 'capture' && command.final
 
 function pledge({ joints, accounts }: PartitionState, part: Part): void {
   for (const [name, { in: into, out }] of pledgesOf(part)) {

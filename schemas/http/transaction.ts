@@ -52,20 +52,28 @@ export const TransferBody = command('transfer', 'Moves an amount from one accoun
   amount: field.Amount,
 })
 
-export const HoldBody = command('hold', 'Reserves an amount, to be captured or released later.', {
-  account: field.AccountId,
-  amount: field.Amount,
-  to: Type.Optional(field.AccountId),
-  expiresAt: Type.Optional(field.Instant),
-  expiresIn: Type.Optional(field.Seconds),
-})
+export const HoldBody = command(
+  'hold',
+  'Reserves an amount, to be captured or released later; for an account of any owner (`to`).',
+  {
+    account: field.AccountId,
+    amount: field.Amount,
+    to: Type.Optional(field.AccountId),
+    expiresAt: Type.Optional(field.Instant),
+    expiresIn: Type.Optional(field.Seconds),
+  },
+)
 
-export const CaptureBody = command('capture', 'Takes what a hold has reserved, whole or in part.', {
-  account: field.AccountId,
-  hold: field.TransactionId,
-  amount: Type.Optional(field.Amount),
-  final: Type.Optional(Type.Boolean({ description: 'true or false', default: true })),
-})
+export const CaptureBody = command(
+  'capture',
+  'Moves what a hold has reserved to the account that it is for, whole or in part.',
+  {
+    account: field.AccountId,
+    hold: field.TransactionId,
+    amount: Type.Optional(field.Amount),
+    final: Type.Optional(Type.Boolean({ description: 'true or false', default: true })),
+  },
+)
 
 export const ReleaseBody = command('release', 'Gives back what a hold has reserved.', {
   account: field.AccountId,

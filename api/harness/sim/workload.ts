@@ -111,7 +111,8 @@ class Owner {
       case 'hold': {
         const expiresIn = random.chance(0.5) ? random.below(4) : undefined
         const held = random.chance(0.05) ? `late${random.below(4)}` : id
-        return { type, ...common, id: held, account: this.account(), amount: this.amount(), to: this.side(), expiresIn }
+        const to = random.chance(0.7) ? this.side() : this.anybodys()
+        return { type, ...common, id: held, account: this.account(), amount: this.amount(), to, expiresIn }
       }
       case 'capture': {
         const hold = this.earlier(['hold'])
