@@ -26,7 +26,14 @@ const phases = [
 ] as const
 
 /** These take a minute and more: they begin first, so that none of them runs alone at the end while a core is idle. */
-const longest = ['api/drill/', 'api/kill.', 'api/across.', 'perf/scenarios.', 'api/million-lines.']
+const longest = [
+  'api/drill/',
+  'api/kill.',
+  'api/across.',
+  'perf/scenarios.',
+  'api/half-a-minute.',
+  'api/million-lines.',
+]
 const rank = (path: string): number => longest.findIndex((part) => path.startsWith(part)) + 1 || longest.length + 1
 
 const { values, positionals } = parseArgs({ options: { unit: { type: 'boolean' } }, allowPositionals: true })

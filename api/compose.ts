@@ -44,7 +44,7 @@ const everyMs = { expiry: 500, segments: 1000, lock: 200, points: 60_000, contro
 /** A partition that is moved keeps new commands waiting so long, then they are refused. */
 const moveWaitMs = 3000
 /** Some thousand times what a batch takes: a thread that is silent for so long is in an endless loop. */
-const defaultWatchdogMs = 5000
+const defaultWatchdogMs = 3000
 /** A host whose lock gave no sign of life for so long is frozen: a standby ends its session. */
 const frozenMs = 5000
 const dueAccountsMax = 1000

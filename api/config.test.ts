@@ -27,7 +27,7 @@ const defaults: Config = {
   logLevel: 'info',
   segmentRowsMax: 8_000_000,
   hostLock: 'session',
-  watchdogMs: 5000,
+  watchdogMs: 3000,
   residentAccountsMax: 1_000_000,
 }
 

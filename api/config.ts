@@ -73,7 +73,7 @@ export function readConfig(env: Environment = process.env): Config {
     logLevel: oneOf(reader, 'LOG_LEVEL', logLevels) ?? 'info',
     segmentRowsMax: integer(reader, 'SEGMENT_ROWS_MAX', 1, 1_000_000_000) ?? 8_000_000,
     hostLock: 'session',
-    watchdogMs: integer(reader, 'WATCHDOG_MS', 500, 600_000) ?? 5000,
+    watchdogMs: integer(reader, 'WATCHDOG_MS', 500, 600_000) ?? 3000,
     residentAccountsMax: integer(reader, 'RESIDENT_ACCOUNTS_MAX', 1, 100_000_000) ?? 1_000_000,
   }
   const hostLock = hostLockFor(reader, config.databaseUrls)

@@ -209,6 +209,12 @@ test('commands go through a Redis and a Postgres that speak nothing but TLS to u
   assert.match(server.output(), /"level":"?(warn|error|40|50)/)
 })
 
+test('a drill uses nothing of the environment that it is run in', { skip, timeout: 120_000 }, async () => {
+  const { code, output } = await suanpan(['drill', '--only', 'connections'], { ...env(), DATABASE_URLS: databaseUrl })
+  assert.equal(code, 0, output)
+  assert.match(output, /the journal verifies/)
+})
+
 test('servers that are not there are told by their address', { skip, timeout: 120_000 }, async () => {
   const { code, output } = await suanpan(['serve'], { ...env(), DATABASE_URL: databaseUrl, PORT: '0' })
   assert.notEqual(code, 0)

@@ -93,7 +93,7 @@ export class Stage {
     const program = fileURLToPath(new URL(isSource ? './server.ts' : './server.js', import.meta.url))
     const child = spawn(process.execPath, [...(isSource ? ['--import', 'tsx'] : []), program, ...args], {
       env: {
-        ...process.env,
+        ...besidesSettings(process.env),
         PORT: '0',
         DATABASE_URL: this.databaseUrl,
         REDIS_URL: this.redisPort === undefined ? '' : `redis://127.0.0.1:${this.redisPort}`,
@@ -292,6 +292,10 @@ export class Stage {
     await rm(this.dir, { recursive: true, force: true })
   }
 }
+
+/** The servers are the drill's own: what the environment says of the user's (databases, ports, locks) is not for them. */
+const besidesSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => /^(PATH|HOME|TMPDIR|LANG|TZ|NODE_.*)$/.test(name)))
 
 const dataName = (primary: number): string => `data-${primary}`
 const pause = (ms: number): Promise<void> => new Promise((resolve) => systemTimers.after(ms, resolve))

@@ -1,5 +1,7 @@
-// How long nobody is answered after a crash: kill -9 of the server under load, a new process over the same ledger, the first answer for accounts that are
-// cold then; and that nothing acknowledged was lost.
+// How long nobody is answered after a crash: kill -9 of the server under load, a new process over the same ledger or a standby that waits beside it, the first
+// answer for accounts that are cold then; and that nothing acknowledged was lost.
+import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from '../../adapters/free-port.ts'
 import { type Bench, resultOf, type Scenario } from '../bench.ts'
 import { checkLedger } from '../correctness.ts'
 import { fillLedger } from '../fill.ts'
@@ -20,6 +22,7 @@ export const recovery: Scenario = async (bench) => {
   const pick = uniform(accounts, 9)
   const firstAnswers: number[] = []
   const full: number[] = []
+  const takeovers: number[] = []
   let acknowledged = 0
   let server = await start(url)
   try {
@@ -38,6 +41,13 @@ export const recovery: Scenario = async (bench) => {
       })
       acknowledged += burst.statuses.get(201) ?? 0
       full.push(performance.now() - killedAt)
+
+      const standby = await startStandby(url)
+      acknowledged += await loadUntilKilled(bench, server, `s${i}`, pick)
+      const deadAt = performance.now()
+      server = await standby.serves
+      acknowledged += await firstAnswer(server, `t${i}`, pick)
+      takeovers.push(performance.now() - deadAt)
     }
   } finally {
     await server.stop()
@@ -51,15 +61,38 @@ export const recovery: Scenario = async (bench) => {
         setup: { accounts, rows, connections: 64 },
         figures: { 'first answer ms': figure('ms', firstAnswers), 'after a burst of 0.2 s ms': figure('ms', full) },
       },
+      {
+        name: 'kill -9 under load, a standby waits',
+        setup: { accounts, rows, connections: 64 },
+        figures: { 'first answer ms': figure('ms', takeovers) },
+      },
     ],
     notes: [
-      'From the death of the process to the first durable answer of the next, start of Node included; the accounts are cold.',
+      'From the death of the process to the first durable answer of the next; where none waits, the start of Node is part of it. The accounts are cold.',
     ],
   })
 }
 
 const start = (url: string): Promise<BenchServer> =>
   startServer('../api/cli/main.js', ['serve'], { DATABASE_URL: url, WORKERS: '1' })
+
+/** Resolves when it stands by; `serves` when it has taken over. */
+async function startStandby(url: string): Promise<{ readonly serves: Promise<BenchServer> }> {
+  const port = await freePort()
+  const env = { DATABASE_URL: url, WORKERS: '1', PORT: String(port) }
+  const serves = startServer('../api/cli/main.js', ['serve', '--standby'], env)
+  serves.catch(() => undefined)
+  const stands = async (): Promise<boolean> =>
+    await fetch(`http://127.0.0.1:${port}/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  for (let looks = 0; !(await stands()); looks++) {
+    if (looks > 600) throw new Error('the standby does not start')
+    await pause(50)
+  }
+  return { serves }
+}
 
 /** Returns how many were answered before it died; what was under way may have been committed too. */
 async function loadUntilKilled(bench: Bench, server: BenchServer, name: string, pick: () => number): Promise<number> {

@@ -14,7 +14,7 @@ export const serve = {
   about: `Everything else comes from the environment; without any, the ledger is kept in ./data by an embedded Postgres:
   PORT (8080), HOST (127.0.0.1), DATABASE_URL or DATABASE_URLS (comma-separated shards), REDIS_URL, WORKERS,
   PARTITIONS and BUSINESS_TIMEZONE (at creation), DATA_DIR (./data), DEADLINE_MS (10000), HOUSE_AUTO_OPEN, LOG_LEVEL,
-  HOST_LOCK (session, or lease behind a pooler), WATCHDOG_MS (5000);
+  HOST_LOCK (session, or lease behind a pooler), WATCHDOG_MS (3000);
   NAME_FILE reads the value of NAME from a file, for secrets.`,
   options,
   examples: [
