@@ -27,6 +27,8 @@ export interface Posted {
 
 export interface EngineRunOptions {
   readonly url: string
+  /** Of further shards. */
+  readonly moreUrls?: readonly string[]
   readonly accounts: number
   readonly workers: number
   readonly partitions: number
@@ -49,7 +51,7 @@ export async function startEngineRun(options: EngineRunOptions): Promise<EngineR
   let commands = 0
   let runs = 0
   const engine = await startEngine({
-    urls: [options.url],
+    urls: [options.url, ...(options.moreUrls ?? [])],
     workers: options.workers,
     partitions: options.partitions,
     deadlineMs: 60_000,

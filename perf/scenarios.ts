@@ -13,6 +13,7 @@ import { recovery } from './scenarios/recovery.ts'
 import { redis } from './scenarios/redis.ts'
 import { scale } from './scenarios/scale.ts'
 import { settings } from './scenarios/settings.ts'
+import { shards } from './scenarios/shards.ts'
 import { soak } from './scenarios/soak.ts'
 
 export const scenarios = {
@@ -22,6 +23,7 @@ export const scenarios = {
   http,
   latency,
   redis,
+  shards,
   scale,
   recovery,
   reads,

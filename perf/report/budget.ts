@@ -113,6 +113,7 @@ const budgets: readonly Budget[] = [
     figure: 'to memory',
     least: 0.8,
   },
+  { what: 'two shards to one', scenario: 'shards', name: 'two shards', figure: 'to one shard', least: 1 },
   { what: 'Redis mailbox to memory, HTTP', scenario: 'redis', name: 'HTTP, redis', figure: 'to memory', least: 0.7 },
   {
     what: 'the longest journal to an empty one',
