@@ -127,7 +127,19 @@ export type TransactionRequest = Given &
       }
     | { readonly type: 'points.redeem'; readonly owner: string; readonly amount: Decimal }
     | {
-        readonly type: 'coupon.claim' | 'coupon.redeem' | 'coupon.return'
+        readonly type: 'coupon.claim'
+        readonly owner: string
+        readonly campaign: string
+        readonly order?: string
+      }
+    | {
+        readonly type: 'coupon.redeem'
+        readonly owner: string
+        readonly campaign: string
+        readonly order?: string
+      }
+    | {
+        readonly type: 'coupon.return'
         readonly owner: string
         readonly campaign: string
         readonly order?: string

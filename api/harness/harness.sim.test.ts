@@ -231,3 +231,36 @@ test('durations are read as people write them', () => {
   for (const wrong of ['1w', '-1s', 'h', '', Number.NaN, -1])
     assert.throws(() => millisecondsOf(wrong as '1s'), TypeError)
 })
+
+test('a campaign over several partitions: as many winners as coupons, whatever fails, and nobody above the limit', async () => {
+  await explore({ seeds: 12, faults: 'all', partitions: 4, workers: 2 }, async (bank) => {
+    await bank.putCampaign('SALE', { asset: 'CNY', stock: 10, limitPerCustomer: 1, discount: { amount: '5' } })
+    const claims = await bank.race(30, (i) => bank.claimCoupon({ owner: `c${i % 20}`, campaign: 'SALE' }))
+    assert.equal(claims.winners.length, 10)
+    assert.equal(new Set(claims.winners.map((one) => one.status === 'posted' && one.receipt.accounts[0]?.id)).size, 10)
+    assert.equal(bank.account('house:coupon:SALE:issued').balance, '-10')
+    assert.equal(bank.account('house:coupon:SALE:stock').balance, '0')
+    // Raised: what was refused before is to be had.
+    await bank.putCampaign('SALE', { asset: 'CNY', stock: 11, limitPerCustomer: 1, discount: { amount: '5' } })
+    const more = await bank.race(5, (i) => bank.claimCoupon({ owner: `late${i}`, campaign: 'SALE' }))
+    assert.equal(more.winners.length, 1)
+  })
+})
+
+test('points of a program of its own pay a part of an order, and what the API refuses is thrown', async () => {
+  const bank = await createHarness({ accounts: { 'cust-1:cash': '50.00 CNY' } })
+  await bank.putProgram('MILES', { asset: 'CNY', points: '100', worth: '1.00' })
+  await bank.earnPoints({ owner: 'cust-1', amount: '500', asset: 'MILES', expiresOn: '2027-06' })
+  const ordered = await bank.order({
+    owner: 'cust-1',
+    merchant: 'm',
+    total: '25.00',
+    cash: { account: 'cust-1:cash', amount: '20.00' },
+    points: { amount: '500', program: 'MILES' },
+  })
+  assert.equal(ordered.status, 'posted')
+  assert.equal(bank.account('cust-1:cash').balance, '30.00')
+  await assert.rejects(bank.putCampaign('X', { asset: 'NONE', stock: 1, discount: { amount: '1' } }), /no asset NONE/)
+  await assert.rejects(bank.putProgram('CNY', { asset: 'CNY', points: '1', worth: '1' }), /worth themselves/)
+  await bank.assertInvariants()
+})

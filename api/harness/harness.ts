@@ -2,15 +2,26 @@
 // outlives the test, and nothing has to be closed.
 import type { Answer } from '../../actors/engine.ts'
 import { allFaults, type FaultWeights } from '../../adapters/simulated/faults.ts'
-import { builtInAssets } from '../../core/asset.ts'
+import { type Asset, builtInAssets } from '../../core/asset.ts'
 import { dateText } from '../../core/business-date.ts'
+import { assetsOfChange } from '../../core/catalog.ts'
 import type { Command } from '../../core/command.ts'
 import { normalizeDecimal } from '../../core/money.ts'
 import { instanceOf } from '../../schemas/answer.ts'
-import type { Account, AccountChange, Entry, TransactionRequest, TransactionType } from '../client/contract.ts'
+import type {
+  Account,
+  AccountChange,
+  CampaignRequest,
+  Entry,
+  ProgramRequest,
+  TransactionRequest,
+  TransactionType,
+} from '../client/contract.ts'
 import { type Outcome, outcomeOf } from '../client/outcome.ts'
+import { campaignChange } from '../http/campaigns.ts'
 import { readTransaction } from '../http/normalise.ts'
 import { Problem } from '../http/problem.ts'
+import { programChange } from '../http/programs.ts'
 import { seedFromEnvironment } from './again.ts'
 import { checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
 import { type Duration, millisecondsOf } from './duration.ts'
@@ -168,6 +179,16 @@ export class Harness {
     return this.post({ type: 'points.redeem', ...this.named(given) })
   }
 
+  claimCoupon(given: Given<'coupon.claim'>): Promise<Outcome> {
+    return this.post({ type: 'coupon.claim', ...this.named(given) })
+  }
+  redeemCoupon(given: Given<'coupon.redeem'>): Promise<Outcome> {
+    return this.post({ type: 'coupon.redeem', ...this.named(given) })
+  }
+  returnCoupon(given: Given<'coupon.return'>): Promise<Outcome> {
+    return this.post({ type: 'coupon.return', ...this.named(given) })
+  }
+
   private named<G extends { readonly id?: string }>(given: G): Omit<G, 'id'> & { readonly id: string } {
     return { ...given, id: given.id ?? `auto-${++this.ids}` }
   }
@@ -212,6 +233,26 @@ export class Harness {
   async changeAccount(id: string, { status, overdraft }: AccountChange): Promise<void> {
     const limit = overdraft === undefined ? undefined : normalizeDecimal(overdraft)
     await this.accepted({ type: 'change', id: `!change-${++this.changes}`, account: id, status, overdraft: limit })
+  }
+
+  /** Creates or changes a campaign; resolves when every partition knows it. Throws what the API would refuse. */
+  async putCampaign(code: string, campaign: CampaignRequest): Promise<void> {
+    const { text, check } = campaignChange(code, campaign, this.assets)
+    await this.wait(this.world.putCatalog('campaign', code, text, check))
+  }
+
+  /** The same for a points program. */
+  async putProgram(code: string, program: ProgramRequest): Promise<void> {
+    const { text, check } = programChange(code, program, this.assets)
+    await this.wait(this.world.putCatalog('program', code, text, check))
+  }
+
+  /** Those of the catalog too. */
+  private get assets(): ReadonlyMap<string, Asset> {
+    const assets = new Map(this.world.assets)
+    for (const { kind, code, body } of this.world.databases[0]?.catalog ?? [])
+      for (const asset of assetsOfChange(kind, code, body)) assets.set(asset.code, asset)
+    return assets
   }
 
   private async accepted(command: Command): Promise<void> {

@@ -3,11 +3,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import { CatalogKeeper } from '../../actors/catalog-keeper.ts'
 import type { Answer } from '../../actors/engine.ts'
+import { RetryableFault } from '../../actors/faults.ts'
 import { Intake } from '../../actors/intake.ts'
 import type { LaneLimits } from '../../actors/lane-ports.ts'
 import type { MailboxReader, Random } from '../../actors/ports.ts'
 import type { Position } from '../../actors/position.ts'
 import { placing } from '../../actors/route.ts'
+import { StockKeeper } from '../../actors/stock-keeper.ts'
 import { Supervisor } from '../../actors/supervisor.ts'
 import { type LaneLedger, WorkerHost } from '../../actors/worker-host.ts'
 import type { FromWorker } from '../../actors/worker-protocol.ts'
@@ -26,6 +28,7 @@ import { SimulatedThreads, type ThreadStart } from '../../adapters/simulated/thr
 import { wire } from '../../adapters/simulated/wire.ts'
 import { dateText } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
+import { couponAccounts } from '../../core/house.ts'
 import type { Received, Rules } from '../../core/partition.ts'
 
 export interface ProcessOptions {
@@ -133,6 +136,7 @@ export class SimulatedProcess {
     await supervisor.start()
     await supervisor.whenHosted()
     intake.accept(true)
+    this.keepStock(intake)
     this.keeper = this.keepCatalog(intake)
     this.keeper?.start()
     this.simulation.trace.note(party.name, 'accepts')
@@ -175,6 +179,29 @@ export class SimulatedProcess {
       deadlineMs,
       [...first.catalog],
     )
+  }
+
+  /** Of every campaign: see `actors/stock-keeper.ts`. */
+  private keepStock(intake: Intake): void {
+    const { databases, party } = this
+    const stock = new StockKeeper(
+      {
+        submit: (command, reply) => intake.submit(command, reply, true),
+        moving: async (campaign) => {
+          const { moving } = couponAccounts(campaign)
+          const sums = await Promise.all(
+            databases.map((database) => database.ask(party, () => sumOf(database.shard.accountsNamed(moving)))),
+          )
+          if (sums.includes(undefined)) throw new RetryableFault('unavailable', 'the connection ended')
+          return sums.reduce<number>((sum, one) => sum + Number(one), 0)
+        },
+        resend: (claim) => intake.resend(claim),
+        giveUp: (claim, detail) => intake.giveUp(claim, detail),
+      },
+      this.options.shardOf.length,
+      party.name,
+    )
+    intake.onStockElsewhere = (claim) => stock.park(claim)
   }
 
   private async highestGeneration(database: SimulatedDatabase): Promise<number> {
@@ -315,6 +342,9 @@ export class SimulatedProcess {
     for (const database of this.databases) if (database.lockedBy === this.party) database.lockedBy = undefined
   }
 }
+
+const sumOf = (accounts: readonly { readonly balance: bigint }[]): bigint =>
+  accounts.reduce((sum, { balance }) => sum + balance, 0n)
 
 function watched(reader: MailboxReader, trimmed: Taps['trimmed']): MailboxReader {
   if (trimmed === undefined) return reader

@@ -1,6 +1,8 @@
 // A simulated installation: databases, the process that hosts, clients that send again what was not answered, and the disasters. Keeps a record
 // of all that was asked and told.
+import type { CatalogKeeper } from '../../actors/catalog-keeper.ts'
 import type { Answer } from '../../actors/engine.ts'
+import { isFault } from '../../actors/faults.ts'
 import type { LaneLimits } from '../../actors/lane-ports.ts'
 import { partitionOfCommand } from '../../actors/route.ts'
 import { defaultMailboxLimits, type MemoryMailboxLimits } from '../../adapters/memory/mailbox.ts'
@@ -15,6 +17,7 @@ import { SimulatedStreams } from '../../adapters/simulated/streams.ts'
 import { stageLegs } from '../../core/across/joint.ts'
 import { type Asset, builtInAssets } from '../../core/asset.ts'
 import { calendarOf } from '../../core/business-date.ts'
+import type { CatalogChange, CatalogKind } from '../../core/catalog.ts'
 import type { Command } from '../../core/command.ts'
 import { idKeyOf } from '../../core/identity.ts'
 import { ownerOfCommand } from '../../core/owner.ts'
@@ -56,6 +59,7 @@ const utc = calendarOf('UTC')
 /** As `Engine.postAll` sends them. */
 const windowCommands = 1024
 const clientTimeoutMs = 15_000
+const putAgainMs = 50
 /** As production, but for the size of a world that starts in milliseconds. */
 const defaults = {
   partitions: 2,
@@ -305,6 +309,41 @@ export class World {
         if (until < commands.length) clients.timers.after(0, () => send(until))
       }
       clients.later(simulation.delayMs('request'), () => send(0))
+    })
+  }
+
+  /** Until every partition knows it, whatever dies meanwhile. Rejects with what `check` throws. */
+  async putCatalog(
+    kind: CatalogKind,
+    code: string,
+    body: string,
+    check: (standing: CatalogChange | undefined) => void,
+  ): Promise<void> {
+    for (;;) {
+      if (await this.putOnce(kind, code, body, check)) return
+      await this.clients.wait(putAgainMs)
+    }
+  }
+
+  /** False: not known everywhere, or nobody answered. */
+  private putOnce(...given: Parameters<CatalogKeeper['put']>): Promise<boolean> {
+    const { process, clients } = this
+    const { catalog } = process ?? {}
+    if (process === undefined || catalog === undefined) return Promise.resolve(false)
+    return new Promise((resolve, reject) => {
+      const forget = process.party.onDeath(() => clients.later(0, () => resolve(false)))
+      catalog.put(...given).then(
+        ({ outcome, pending }) => {
+          forget()
+          if (outcome === 'full') reject(new Error('the catalog is full'))
+          else resolve(pending.length === 0)
+        },
+        (error: unknown) => {
+          forget()
+          if (isFault(error)) resolve(false)
+          else reject(error)
+        },
+      )
     })
   }
 

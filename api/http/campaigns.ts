@@ -10,7 +10,7 @@ import { couponAccounts } from '../../core/house.ts'
 import { normalizeDecimal, parseAmount } from '../../core/money.ts'
 import { CampaignBody } from '../../schemas/http/catalog.ts'
 import { CampaignCode, instantWords } from '../../schemas/http/fields.ts'
-import { answerPut } from './catalog-put.ts'
+import { answerPut, type CatalogPut } from './catalog-put.ts'
 import { type Intake, notReady } from './intake.ts'
 import { isInstant } from './normalise.ts'
 import { problemAnswers, textAnswer } from './operation.ts'
@@ -39,12 +39,8 @@ export function campaignRoutes(instance: FastifyInstance, engine: Engine, reads:
     },
     async ({ params: { code }, body }, reply) => {
       if (!intake.isOpen()) throw new ProblemError(notReady)
-      const campaign = campaignFrom(body, engine.assets())
-      const text = JSON.stringify(campaign)
-      const outcome = await engine.catalog.put('campaign', code, text, (standing) => {
-        if (standing === undefined) checkAssetFree(code, engine.assets())
-        else checkSuccessor(JSON.parse(standing.body) as Campaign, campaign)
-      })
+      const { text, check } = campaignChange(code, body, engine.assets())
+      const outcome = await engine.catalog.put('campaign', code, text, check)
       answerPut(reply, outcome, `/v1/campaigns/${code}`, members(engine, code, text))
     },
   )
@@ -104,6 +100,22 @@ const members = (engine: Engine, code: string, body: string): Readonly<Record<st
 })
 
 const positive = (balance: string | undefined): string => (balance ?? '0').replace('-', '')
+
+/** What `CatalogKeeper.put` takes for a campaign. Throws a ProblemError. */
+export function campaignChange(
+  code: string,
+  body: Static<typeof CampaignBody>,
+  assets: ReadonlyMap<string, Asset>,
+): CatalogPut {
+  const campaign = campaignFrom(body, assets)
+  return {
+    text: JSON.stringify(campaign),
+    check: (standing) => {
+      if (standing === undefined) checkAssetFree(code, assets)
+      else checkSuccessor(JSON.parse(standing.body) as Campaign, campaign)
+    },
+  }
+}
 
 function campaignFrom(body: Static<typeof CampaignBody>, assets: ReadonlyMap<string, Asset>): Campaign {
   const asset = assets.get(body.asset)

@@ -3,8 +3,15 @@
 import type { FastifyReply } from 'fastify'
 import { catalogEntriesMax } from '../../actors/catalog-keeper.ts'
 import type { PutOutcome } from '../../actors/engine.ts'
+import type { CatalogChange } from '../../core/catalog.ts'
 import { refuse } from './problem.ts'
 import { answer } from './reply.ts'
+
+/** A body that was checked, and what must hold of the one that stands. */
+export interface CatalogPut {
+  readonly text: string
+  readonly check: (standing: CatalogChange | undefined) => void
+}
 
 export function answerPut(
   reply: FastifyReply,

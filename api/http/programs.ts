@@ -1,13 +1,14 @@
 // Points programs: what their points are worth.
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import type { Engine } from '../../actors/engine.ts'
+import type { Asset } from '../../core/asset.ts'
 import { builtInProgram, type Program, programOfBody } from '../../core/catalog.ts'
 import { normalizeDecimal, parseAmount } from '../../core/money.ts'
 import { ProgramBody } from '../../schemas/http/catalog.ts'
 import { AssetCode } from '../../schemas/http/fields.ts'
-import { answerPut } from './catalog-put.ts'
+import { answerPut, type CatalogPut } from './catalog-put.ts'
 import { type Intake, notReady } from './intake.ts'
 import { problemAnswers, textAnswer } from './operation.ts'
 import { ProblemError, refuse } from './problem.ts'
@@ -37,25 +38,8 @@ export function programRoutes(instance: FastifyInstance, engine: Engine, intake:
     },
     async ({ params: { code }, body }, reply) => {
       if (!intake.isOpen()) throw new ProblemError(notReady)
-      const money = engine.assets().get(body.asset)
-      if (money === undefined) refuse('invalid', `There is no asset ${body.asset}.`, 'asset')
-      if (code === body.asset) refuse('invalid', 'Points cannot be worth themselves.', 'asset')
-      const known = engine.assets().get(code)
-      if (known !== undefined && !known.autoOpen)
-        refuse('asset_exists', `${code} is an asset that does not open by itself: no points.`)
-      const scale = known?.scale ?? 0
-      if (typeof parseAmount(body.points, scale) === 'string')
-        refuse('invalid', `points must be an amount of ${code}, which has ${scale} decimals.`, 'points')
-      if (typeof parseAmount(body.worth, money.scale) === 'string')
-        refuse('invalid', `worth must be an amount of ${money.code}, which has ${money.scale} decimals.`, 'worth')
-      const program = {
-        asset: body.asset,
-        points: normalizeDecimal(body.points),
-        worth: normalizeDecimal(body.worth),
-        scale,
-      }
-      const text = JSON.stringify(program)
-      const outcome = await engine.catalog.put('program', code, text, () => undefined)
+      const { text, check } = programChange(code, body, engine.assets())
+      const outcome = await engine.catalog.put('program', code, text, check)
       answerPut(reply, outcome, `/v1/programs/${code}`, members(engine, programOfBody(code, text)))
     },
   )
@@ -93,6 +77,32 @@ export function programRoutes(instance: FastifyInstance, engine: Engine, intake:
       answer(reply, 200, JSON.stringify({ programs: programs(engine).map((program) => members(engine, program)) }))
     },
   )
+}
+
+/** What `CatalogKeeper.put` takes for a program. Throws a ProblemError. */
+export function programChange(
+  code: string,
+  body: Static<typeof ProgramBody>,
+  assets: ReadonlyMap<string, Asset>,
+): CatalogPut {
+  const money = assets.get(body.asset)
+  if (money === undefined) refuse('invalid', `There is no asset ${body.asset}.`, 'asset')
+  if (code === body.asset) refuse('invalid', 'Points cannot be worth themselves.', 'asset')
+  const known = assets.get(code)
+  if (known !== undefined && !known.autoOpen)
+    refuse('asset_exists', `${code} is an asset that does not open by itself: no points.`)
+  const scale = known?.scale ?? 0
+  if (typeof parseAmount(body.points, scale) === 'string')
+    refuse('invalid', `points must be an amount of ${code}, which has ${scale} decimals.`, 'points')
+  if (typeof parseAmount(body.worth, money.scale) === 'string')
+    refuse('invalid', `worth must be an amount of ${money.code}, which has ${money.scale} decimals.`, 'worth')
+  const program = {
+    asset: body.asset,
+    points: normalizeDecimal(body.points),
+    worth: normalizeDecimal(body.worth),
+    scale,
+  }
+  return { text: JSON.stringify(program), check: () => undefined }
 }
 
 function programs({ catalog }: Engine): readonly Program[] {
