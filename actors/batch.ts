@@ -1,10 +1,13 @@
 // One batch of a lane: decides commands in memory, one after the other, and gathers what the commit must write and what the clients are
 // told once it stands. Synchronous from the first decision to the last; nothing here leaves the thread before the commit.
 import { hash as digest } from 'node:crypto'
+import { asking, type Begun } from '../core/across/coordinate.ts'
+import { together } from '../core/across/together.ts'
 import { apply } from '../core/apply.ts'
 import type { CatalogChange } from '../core/catalog.ts'
 import { refusalNumbers, refusalOf } from '../core/code.ts'
 import { commandTime, type Decision, decide, dueExpiries } from '../core/decide.ts'
+import { dueExpiriesOn } from '../core/expire.ts'
 import type { IdKey } from '../core/identity.ts'
 import { accountName, type Received } from '../core/partition.ts'
 import { type Row, type RowKind, sidelessRow } from '../core/row.ts'
@@ -12,10 +15,10 @@ import type { Decided } from '../core/transaction.ts'
 import { answerTo } from '../schemas/answer.ts'
 import { AnswerWriter } from '../schemas/answer-writer.ts'
 import { channelOf, detailOf } from '../schemas/detail.ts'
-import type { TupleWriter } from '../schemas/journal-row.ts'
 import { Crossing } from './crossing.ts'
 import type { Hosted } from './hosted.ts'
 import { InHand } from './in-hand.ts'
+import { type Neighbours, nobody, partiesOf } from './neighbours.ts'
 import { PlainRows } from './plain-rows.ts'
 import type { AccountOpening, Detail, HoldChange, LaneCommit, PartitionCommit, Random } from './ports.ts'
 import type { Position } from './position.ts'
@@ -25,11 +28,9 @@ import type { Taken } from './taken.ts'
 import type { Waiting } from './waiting.ts'
 
 interface Part {
-  readonly hosted: Hosted
   readonly before: Position
   readonly firstPseq: number
-  readonly rowsStart: number
-  rowsEnd: number
+  attempt: string | undefined
 }
 
 /** A command made `decide` or `apply` throw: where. */
@@ -51,17 +52,16 @@ export class Batch {
   readonly answers: AnswerWriter
   /** Transactions that may be forgotten once this batch has committed, unless they were used again. */
   readonly touched = new Map<Hosted, IdKey[]>()
-  private touchedHere: IdKey[] = []
+  private lastTouched: { readonly hosted: Hosted; readonly keys: IdKey[] } | undefined
   /** Answers by code. */
   readonly outcomes: Record<string, number> = {}
   commands = 0
   rowCount = 0
-  private readonly writer: TupleWriter
   private readonly random: Random
   private readonly nowMs: number
   private readonly beforeDecide: ((received: Received) => void) | undefined
   private readonly inHand: InHand
-  private readonly parts: { part: Part; commit: PartitionCommit }[] = []
+  private readonly parts = new Map<Hosted, Part>()
   private readonly details: Detail[] = []
   private readonly catalog: { partition: number; change: CatalogChange }[] = []
   private readonly openings = new Map<number, Omit<AccountOpening, 'account'> & { hosted: Hosted; name: string }>()
@@ -72,13 +72,13 @@ export class Batch {
   private saltsUsed = 0
   private lastCell = 0
   private readonly short: ShortWay | undefined
-  private readonly plainRows: PlainRows[] = []
+  private readonly plainRows = new Map<Hosted, PlainRows[]>()
   /** What of it concerns other partitions. */
   readonly crossing: Crossing
+  private readonly neighbours: Neighbours
 
   constructor(options: {
     number: number
-    writer: TupleWriter
     random: Random
     nowMs: number
     elapsedMs: number
@@ -86,19 +86,20 @@ export class Batch {
     inHand?: InHand | undefined
     /** About so many are to be decided. */
     commands?: number
+    /** Partitions whose rows may stand in the same commit though they have no command in it. */
+    neighbours?: Neighbours
     /** False: plain commands go the long way as well. What must not make a difference, for the test that it makes none. */
     shortWay?: boolean
   }) {
     this.number = options.number
-    this.writer = options.writer
     this.random = options.random
     this.nowMs = options.nowMs
     this.beforeDecide = options.beforeDecide
     this.inHand = options.inHand ?? new InHand()
     this.answers = new AnswerWriter(options.commands ?? 0)
-    this.short = options.shortWay === false ? undefined : new ShortWay(this.writer, this.answers, options.nowMs)
+    this.short = options.shortWay === false ? undefined : new ShortWay(this.answers, options.nowMs)
     this.crossing = new Crossing(this, options.nowMs, options.elapsedMs)
-    this.writer.clear()
+    this.neighbours = options.neighbours ?? nobody
   }
 
   /**
@@ -108,10 +109,8 @@ export class Batch {
   decideTaken(hosted: Hosted, taken: Taken, after: Position): void {
     const { inHand } = this
     const { partition } = hosted
-    const part = this.begin(hosted)
-    const rows = new PlainRows(this.number, hosted.accounts, this.writer)
-    hosted.plainRows.push(rows)
-    this.plainRows.push(rows)
+    this.begin(hosted)
+    const rows = this.plainRowsOf(hosted)
     let index = 0
     try {
       for (const [run, { first, behind }] of taken.runs.entries()) {
@@ -133,7 +132,16 @@ export class Batch {
       inHand.clear()
     }
     this.commands += taken.count
-    this.end(part, after, undefined)
+    hosted.position = after
+  }
+
+  private plainRowsOf(hosted: Hosted): PlainRows {
+    const rows = new PlainRows(this.number, hosted.accounts, hosted.writer)
+    hosted.plainRows.push(rows)
+    const before = this.plainRows.get(hosted)
+    if (before === undefined) this.plainRows.set(hosted, [rows])
+    else before.push(rows)
+    return rows
   }
 
   private decidePlain(hosted: Hosted, taken: Taken, index: number, rows: PlainRows): boolean {
@@ -148,19 +156,21 @@ export class Batch {
 
   /** Moves a partition without deciding: to note an attempt (`attemptText`), or to switch its segment. */
   advance(hosted: Hosted, after: Position, attempt: string | undefined, nextSegment = hosted.segment): void {
-    this.end(this.begin(hosted), after, attempt, nextSegment)
+    this.begin(hosted).attempt = attempt
+    hosted.position = after
+    hosted.segment = nextSegment
   }
 
   /** Records that a command was given up after it failed twice; its id is answered `internal_error` for ever. */
   quarantine(hosted: Hosted, received: Waiting, after: Position): void {
-    const part = this.begin(hosted)
+    this.begin(hosted)
     if (received.arrived !== undefined) this.crossing.giveUp(hosted, received.arrived)
     else if (hosted.state.joints.coordinations.has(received.idKey)) {
       // It is a repeat of what is under way and will be answered.
       this.crossing.wait(hosted, received.idKey, received.ticket)
     } else this.giveUp(hosted, received)
     this.commands++
-    this.end(part, after, undefined)
+    hosted.position = after
   }
 
   private giveUp(hosted: Hosted, received: Waiting): void {
@@ -194,11 +204,47 @@ export class Batch {
     const at = commandTime(state, received.stampedAt, this.nowMs)
     for (const expiry of dueExpiries(state, received, at)) this.record(hosted, expiry)
     const decision = decide(state, received, at)
+    if (decision.kind === 'started') this.across(hosted, received, decision.begun)
+    else if (decision.kind === 'undecided') this.crossing.wait(hosted, received.idKey, received.ticket)
+    else this.settle(hosted, received, decision)
+  }
+
+  private settle(hosted: Hosted, received: Waiting, decision: Decision): void {
     if (decision.kind === 'decided') this.record(hosted, decision.decided)
-    else if (decision.kind === 'started') this.crossing.take(hosted, decision.step)
-    if (decision.kind === 'started' || decision.kind === 'undecided') {
+    this.answer(received, decision)
+  }
+
+  /** In this commit where all its parties can be in it; else by messages. */
+  private across(hosted: Hosted, received: Waiting, begun: Begun): void {
+    const decided = this.together(hosted, begun)
+    if (decided !== undefined) {
+      this.settle(hosted, received, { kind: 'decided', decided })
+      return
+    }
+    const step = asking(hosted.state, received, begun)
+    if ('kind' in step) this.settle(hosted, received, step)
+    else {
+      this.crossing.take(hosted, step)
       this.crossing.wait(hosted, received.idKey, received.ticket)
-    } else this.answer(received, decision)
+    }
+  }
+
+  /** Undefined: a party of it lives in no neighbour, or what is there of its accounts is not surely known. */
+  private together({ state }: Hosted, begun: Begun): Decided | undefined {
+    const parties = partiesOf(begun.joint, this.neighbours, this.number)
+    if (parties === undefined) return undefined
+    const others = parties.map(({ hosted, accounts }) => {
+      this.begin(hosted)
+      const at = commandTime(hosted.state, this.nowMs, this.nowMs)
+      for (const expiry of dueExpiriesOn(hosted.state, accounts, at)) this.record(hosted, expiry)
+      return { state: hosted.state, at }
+    })
+    const { decided, phases } = together(state, begun, others)
+    for (const [partition, phase] of phases) {
+      const hosted = parties.find((one) => one.hosted.partition === partition)?.hosted
+      if (hosted !== undefined) this.crossing.take(hosted, { phase, sends: [] })
+    }
+    return decided
   }
 
   /** See `Pen`. */
@@ -216,11 +262,12 @@ export class Batch {
     this.write(hosted, decided, firstPseq, detailOf(decided))
   }
 
-  remember({ state, seen }: Hosted, idKey: IdKey): void {
+  remember(hosted: Hosted, idKey: IdKey): void {
+    const { state, seen } = hosted
     seen.add(idKey)
     const remembered = state.remembered.get(idKey)
     if (remembered !== undefined) remembered.lastUsed = this.number
-    this.touchedHere.push(idKey)
+    this.touchedOf(hosted).push(idKey)
   }
 
   write(hosted: Hosted, decided: Decided, firstPseq: number, body: string | undefined): void {
@@ -238,7 +285,7 @@ export class Batch {
       detailHash,
     }
     for (const row of rows) {
-      this.writer.row(row, place)
+      hosted.writer.row(row, place)
       place.pseq++
       if (row.code === 0) this.gather(hosted, decided, row)
     }
@@ -254,7 +301,7 @@ export class Batch {
       // The link's target is resident: whoever decided this row saw it. It goes when this batch has committed.
       const target = hosted.state.remembered.get(row.link)
       if (target !== undefined) target.lastUsed = this.number
-      this.touchedHere.push(row.link)
+      this.touchedOf(hosted).push(row.link)
       // The late hold must find it when this memory is gone.
       if (row.kind === 'tombstone') hosted.seen.add(row.link)
     }
@@ -302,54 +349,62 @@ export class Batch {
 
   /** Also forgotten after the commit: transactions that were loaded for this batch. */
   touch(hosted: Hosted, keys: readonly IdKey[]): void {
-    const known = this.touched.get(hosted)
-    if (known === undefined) this.touched.set(hosted, [...keys])
-    else for (const key of keys) known.push(key)
+    const known = this.touchedOf(hosted)
+    for (const key of keys) known.push(key)
+  }
+
+  private touchedOf(hosted: Hosted): IdKey[] {
+    if (hosted === this.lastTouched?.hosted) return this.lastTouched.keys
+    let keys = this.touched.get(hosted)
+    if (keys === undefined) {
+      keys = []
+      this.touched.set(hosted, keys)
+    }
+    this.lastTouched = { hosted, keys }
+    return keys
   }
 
   private begin(hosted: Hosted): Part {
-    this.touchedHere = this.touched.get(hosted) ?? []
-    this.touched.set(hosted, this.touchedHere)
-    return {
-      hosted,
-      before: hosted.position,
-      firstPseq: hosted.state.pseq + 1,
-      rowsStart: this.writer.length,
-      rowsEnd: 0,
-    }
+    const begun = this.parts.get(hosted)
+    if (begun !== undefined) return begun
+    hosted.writer.clear()
+    const part = { before: hosted.position, firstPseq: hosted.state.pseq + 1, attempt: undefined }
+    this.parts.set(hosted, part)
+    // What is kept of it until its commit goes with that, whether anything was touched or not.
+    this.touchedOf(hosted)
+    return part
   }
 
-  private end(part: Part, after: Position, attempt: string | undefined, nextSegment = part.hosted.segment): void {
-    const { hosted } = part
+  /** Nothing more is decided of the partition. */
+  private end(hosted: Hosted, { before, firstPseq, attempt }: Part): PartitionCommit {
     this.crossing.end(hosted)
-    for (const key of hosted.recalled) this.touchedHere.push(key)
+    this.touch(hosted, hosted.recalled)
     hosted.recalled.length = 0
-    const bytes = this.writer.since(part.rowsStart)
+    const { state, partition, epoch, position: after, segment: nextSegment } = hosted
+    const bytes = hosted.writer.since(0)
     const chain = bytes.length === 0 ? undefined : chainOf(hosted.chain, bytes)
     if (chain !== undefined) hosted.chain = chain
-    hosted.position = after
-    hosted.segment = nextSegment
-    part.rowsEnd = this.writer.length
-    this.parts.push({
-      part,
-      commit: {
-        partition: hosted.partition,
-        epoch: hosted.epoch,
-        before: part.before,
-        after,
-        attempt,
-        firstPseq: part.firstPseq,
-        lastPseq: hosted.state.pseq,
-        accountsOpened: hosted.state.accountsOpened,
-        time: hosted.state.time,
-        chain,
-        nextSegment,
-      },
-    })
+    const { pseq: lastPseq, accountsOpened, time } = state
+    return { partition, epoch, before, after, attempt, firstPseq, lastPseq, accountsOpened, time, chain, nextSegment }
+  }
+
+  /** The rows of all partitions, one behind the other in the order of `parts`. */
+  private takeRows(): Buffer {
+    let length = 0
+    for (const { writer } of this.parts.keys()) length += writer.length
+    const all = Buffer.allocUnsafeSlow(length)
+    let at = 0
+    for (const hosted of this.parts.keys()) {
+      const end = hosted.writer.moveTo(all, at)
+      for (const rows of this.plainRows.get(hosted) ?? []) rows.taken(all.subarray(at, end))
+      at = end
+    }
+    return all
   }
 
   /** What the ledger must write. After this the batch decides no more. */
   commitOf(segment: number): LaneCommit {
+    const partitions = [...this.parts].map(([hosted, part]) => this.end(hosted, part))
     const openings: AccountOpening[] = []
     for (const [, { hosted, name, ...opening }] of this.openings) {
       const account = hosted.state.accounts.get(name)
@@ -369,8 +424,8 @@ export class Batch {
     }
     const commit = {
       segment,
-      partitions: this.parts.map(({ commit }) => commit),
-      rows: this.writer.take(),
+      partitions,
+      rows: this.takeRows(),
       details: this.details,
       openings: openings.map((opening) => ({ ...opening, account: { ...opening.account } })),
       changes: [...this.changed].flatMap(([key, { hosted, name }]) => {
@@ -389,8 +444,7 @@ export class Batch {
       links: this.crossing.links,
       joints: this.crossing.jointChanges,
     }
-    for (const rows of this.plainRows) rows.taken(commit.rows)
-    for (const { part } of this.parts) part.hosted.accounts.settle()
+    for (const { accounts } of this.parts.keys()) accounts.settle()
     return commit
   }
 }

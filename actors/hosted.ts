@@ -7,6 +7,7 @@ import type { IdKey } from '../core/identity.ts'
 import { Lots } from '../core/lots.ts'
 import type { PartitionState, Rules } from '../core/partition.ts'
 import { openJointOf } from '../schemas/joint-record.ts'
+import { TupleWriter } from '../schemas/journal-row.ts'
 import { SeenIds } from './id-filter.ts'
 import { Links, openQuestions } from './links.ts'
 import type { PlainRows } from './plain-rows.ts'
@@ -14,6 +15,9 @@ import type { Head } from './ports.ts'
 import type { Position } from './position.ts'
 import type { Caution } from './suspects.ts'
 import { Taken } from './taken.ts'
+
+/** A few hundred rows; it grows. */
+const writerBytes = 1 << 16
 
 export interface Hosted {
   readonly partition: number
@@ -38,6 +42,8 @@ export interface Hosted {
   usedAgain: IdKey[]
   /** Of the batch that is being put together; empty between batches. */
   readonly taken: Taken
+  /** Rows of the batch that is being put together: those of a partition lie in one piece, whoever adds to them. */
+  readonly writer: TupleWriter
   /** Consumed by decided batches, committed or not. */
   position: Position
   /** After the last decided batch. */
@@ -85,6 +91,7 @@ export function hostedAt(
     recalled: [],
     usedAgain: [],
     taken: new Taken(),
+    writer: new TupleWriter(writerBytes),
     position: head.position,
     chain: head.chain,
     segment: head.segment,

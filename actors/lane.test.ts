@@ -51,6 +51,8 @@ function started({ shard = new SimulatedShard(1), ledger = new SimulatedLedger(s
   return { run, ledger, shard: ledger.shard }
 }
 
+const byMessages: LaneLimits = { batchCommandsMax: 1000, residentsMax: 1000, together: false }
+
 /** Commits wait for the test's word, one after the other. */
 function gated(ledger: SimulatedLedger) {
   const waiting: { commit: LaneCommit; decide: (fate: Fate) => void }[] = []
@@ -109,7 +111,7 @@ test('a refusal and a repeat wait for the commit too', async () => {
   await run.until(() => run.heard.size === 3)
 })
 
-test('a packet to a partition of the same lane is heard in its next batch and never sees a mailbox, but waits for its commit', async () => {
+test('a transaction of partitions of one lane is one commit: nothing is reserved, nothing is sent, and it is answered when that stands', async () => {
   const outside: Outgoing[] = []
   const intake = {
     answers: () => undefined,
@@ -117,6 +119,60 @@ test('a packet to a partition of the same lane is heard in its next batch and ne
     deliver: (packets: readonly Outgoing[]) => outside.push(...packets),
   }
   const { run, ledger, shard, across } = await neighbours({ intake })
+  const gate = gated(ledger)
+  const [ticket = 0] = run.send(across)
+  const rows = () =>
+    shard.rows.filter(({ id }) => id === 't').map(({ partition, row }) => [partition, row.kind, row.leg])
+  await run.until(() => gate.waiting.length === 1)
+  await run.settle()
+  assert.deepEqual([rows(), run.heard.has(ticket)], [[], false])
+  const [first, second] = gate.waiting[0]?.commit.partitions ?? []
+  assert.ok(first !== undefined && second !== undefined, 'both in one commit')
+  gate.next()
+  await run.until(() => run.heard.has(ticket))
+  assert.equal(run.heard.get(ticket)?.http, 201)
+  // Both open `house:transit` on their side.
+  assert.deepEqual(
+    rows().map(([, kind, leg]) => [kind, leg]),
+    [
+      ['open', 0],
+      ['transfer', 1],
+      ['open', 512],
+      ['transfer', 513],
+    ],
+  )
+  for (const partition of [first.partition, second.partition]) {
+    const { links, joints } = shard.across(partition)
+    assert.deepEqual([links, joints], [[], []])
+  }
+  assert.deepEqual(outside, [])
+})
+
+test('one whose commit fails stands nowhere, and is decided again', async () => {
+  const { run, ledger, shard, across } = await neighbours()
+  const gate = gated(ledger)
+  const [ticket = 0] = run.send(across)
+  await run.until(() => gate.waiting.length === 1)
+  gate.next(unavailable())
+  await run.until(() => gate.waiting.length === 1)
+  assert.deepEqual(
+    shard.rows.filter(({ id }) => id === 't'),
+    [],
+  )
+  gate.next()
+  await run.until(() => run.heard.has(ticket))
+  assert.equal(run.heard.get(ticket)?.http, 201)
+  assert.equal(shard.rows.filter(({ id }) => id === 't').length, 4)
+})
+
+test('a packet to a partition of the same lane is heard in its next batch and never sees a mailbox, but waits for its commit', async () => {
+  const outside: Outgoing[] = []
+  const intake = {
+    answers: () => undefined,
+    hosted: () => undefined,
+    deliver: (packets: readonly Outgoing[]) => outside.push(...packets),
+  }
+  const { run, ledger, shard, across } = await neighbours({ intake, limits: byMessages })
   const gate = gated(ledger)
   const [ticket = 0] = run.send(across)
   const rows = (): number => shard.rows.filter(({ id }) => id === 't').length
@@ -140,7 +196,7 @@ test('a packet to a partition of the same lane is heard in its next batch and ne
 })
 
 test('what a lane had still to hear of itself when its memory was dropped comes again through the mailbox', async () => {
-  const { run, ledger, shard, across } = await neighbours()
+  const { run, ledger, shard, across } = await neighbours({ limits: byMessages })
   const gate = gated(ledger)
   run.send(across)
   await run.until(() => gate.waiting.length === 1)

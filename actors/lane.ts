@@ -3,11 +3,9 @@
 //
 //   recovering -> running -> recovering (any trouble: drop the memory, take over again, replay from the position) .. -> stopped
 
-import type { IdKey } from '../core/identity.ts'
 import { violated } from '../core/invariant.ts'
 import type { Rules } from '../core/partition.ts'
-import { TupleWriter } from '../schemas/journal-row.ts'
-import { activate } from './activation.ts'
+import { type Activated, activate } from './activation.ts'
 import { Batch, CommandFailed } from './batch.ts'
 import { Commits } from './commits.ts'
 import { isFault, RetryableFault } from './faults.ts'
@@ -15,6 +13,7 @@ import { Gate } from './gate.ts'
 import { type Hosted, hostedAt } from './hosted.ts'
 import type { LaneLimits, LanePorts } from './lane-ports.ts'
 import { Loopback } from './loopback.ts'
+import { type Neighbours, nobody } from './neighbours.ts'
 import { PastSeen } from './past-seen.ts'
 import type { Head, Needs } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
@@ -37,7 +36,6 @@ export class Lane {
   /** Every partition that is or should be hosted here. */
   private readonly mine = new Set<number>()
   private readonly seen: PastSeen
-  private readonly writer = new TupleWriter()
   private readonly wake = wakeable()
   private readonly turns: Turns
   private readonly epochs = new Map<number, number>()
@@ -157,13 +155,15 @@ export class Lane {
 
   private async together(parts: ReadonlyMap<Hosted, Position>): Promise<void> {
     const number = ++this.batchNumber
-    const came = await this.activateOrSuspect(parts, number, ({ taken }) => taken)
+    const neighbour = this.limits.together === false ? nobody.hosted : this.neighbour
+    const { came, absent } = await this.activateOrSuspect(parts, number, ({ taken }) => taken, neighbour)
     // Deciding is one step: it needs a turn only where another lane has one.
     const endTurn = this.turns.busy ? await this.turns.take() : undefined
     const started = this.ports.clock.elapsed()
     let commands = 0
     for (const { taken } of parts.keys()) commands += taken.count
-    const batch = this.newBatch(number, commands)
+    const isAbsent = (partition: number, id: string): boolean => absent.get(partition)?.accounts.has(id) === true
+    const batch = this.newBatch(number, commands, { hosted: neighbour, isAbsent })
     try {
       this.commits.check()
       for (const [hosted, after] of parts) {
@@ -188,9 +188,10 @@ export class Lane {
     parts: ReadonlyMap<Hosted, Position>,
     batch: number,
     commandsOf: (hosted: Hosted) => Taken,
-  ): Promise<(readonly [Hosted, readonly IdKey[]])[]> {
+    neighbour = nobody.hosted,
+  ): Promise<Activated> {
     try {
-      return await activate(this.ports.ledger, [...parts.keys()], batch, commandsOf)
+      return await activate(this.ports.ledger, [...parts.keys()], batch, commandsOf, neighbour)
     } catch (error) {
       if (isFault(error)) throw error
       for (const [{ partition }, until] of parts) this.cautions.suspect(partition, { until, known: undefined })
@@ -285,7 +286,7 @@ export class Lane {
     const tried = waiting.slice(0, count)
     const after = places[count - 1] ?? first
     const alone = takenOf(tried, places)
-    const came = await this.activateOrSuspect(new Map([[hosted, after]]), number, () => alone)
+    const { came } = await this.activateOrSuspect(new Map([[hosted, after]]), number, () => alone)
     const batch = this.newBatch(number)
     try {
       batch.decideTaken(hosted, alone, after)
@@ -484,11 +485,17 @@ export class Lane {
     }
   }
 
-  private newBatch(number: number, commands = 0): Batch {
+  /** What is tried with care is asked through its mailbox. */
+  private readonly neighbour = (partition: number): Hosted | undefined => {
+    const hosted = this.partitions.get(partition)
+    return hosted?.caution === undefined ? hosted : undefined
+  }
+
+  private newBatch(number: number, commands = 0, neighbours: Neighbours = nobody): Batch {
     return new Batch({
       number,
       commands,
-      writer: this.writer,
+      neighbours,
       random: this.ports.random,
       nowMs: this.ports.clock.now(),
       elapsedMs: this.ports.clock.elapsed(),

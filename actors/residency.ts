@@ -2,7 +2,7 @@
 // found does not exist.
 import { needsOf } from '../core/across/hear.ts'
 import { type LinkMessage, transitId } from '../core/across/joint.ts'
-import { pointsAccounts } from '../core/house.ts'
+import { funderAccount, pointsAccounts } from '../core/house.ts'
 import { wordOfIdKey } from '../core/id-words.ts'
 import { type IdKey, isHouse, ownerOfAccount } from '../core/identity.ts'
 import { accountIdsOf, isForAnother, lotsOwnerOf } from '../core/owner.ts'
@@ -21,6 +21,8 @@ export class NeedsOf {
   readonly cells = new Set<string>()
   readonly lotsOf = new Set<string>()
   readonly transactions = new Set<IdKey>()
+  /** Called with accounts of other partitions, and of the house beside them, that the commands name. */
+  elsewhere: (partition: number, account: string) => void = () => undefined
 
   get empty(): boolean {
     return this.accounts.size === 0 && this.cells.size === 0 && this.transactions.size === 0 && this.lotsOf.size === 0
@@ -79,10 +81,11 @@ export function collectNeeds(hosted: Hosted, received: Waiting, batch: number, a
       needAccount(hosted, isForAnother(command) ? transitId : command.to, batch, absent, needs)
       return
     case 'postings':
-      for (const transfer of command.transfers) {
-        needAccount(hosted, transfer.from, batch, absent, needs)
-        needAccount(hosted, transfer.to, batch, absent, needs)
-      }
+      for (const { from, to } of command.transfers) needLeg(hosted, from, to, batch, absent, needs)
+      return
+    case 'disbursement':
+      for (const { account } of command.funders) needLeg(hosted, account, funderAccount(account), batch, absent, needs)
+      for (const id of accountIdsOf(command)) needAccount(hosted, id, batch, absent, needs)
       return
     case 'capture':
     case 'release':
@@ -124,9 +127,29 @@ function needAccount(hosted: Hosted, id: string, batch: number, absent: Absent, 
   }
   if (hosted.accounts.touch(id, batch) || absent.accounts.has(id)) return
   const { partition, state } = hosted
-  if (state.rules.partitionOf(ownerOfAccount(id)) === partition) needs.accounts.add(id)
-  // It lives elsewhere: what goes there goes through transit.
-  else needAccount(hosted, transitId, batch, absent, needs)
+  const place = state.rules.partitionOf(ownerOfAccount(id))
+  if (place === partition) needs.accounts.add(id)
+  else {
+    // It lives elsewhere: what goes there goes through transit.
+    needAccount(hosted, transitId, batch, absent, needs)
+    needs.elsewhere(place, id)
+  }
+}
+
+/** Both sides of a transfer: an account of the house is that of the partition in which the other side lives. */
+function needLeg(hosted: Hosted, from: string, to: string, batch: number, absent: Absent, needs: NeedsOf): void {
+  needAccount(hosted, from, batch, absent, needs)
+  needAccount(hosted, to, batch, absent, needs)
+  const [house, other] = isHouse(from) ? [from, to] : [to, from]
+  if (!isHouse(house) || isHouse(other)) return
+  const place = hosted.state.rules.partitionOf(ownerOfAccount(other))
+  if (place !== hosted.partition) needs.elsewhere(place, house)
+}
+
+/** What a transaction that another partition coordinates needs here. */
+export function needElsewhere(hosted: Hosted, id: string, batch: number, absent: Absent, needs: NeedsOf): void {
+  needAccount(hosted, id, batch, absent, needs)
+  needAccount(hosted, transitId, batch, absent, needs)
 }
 
 function needTransaction(
@@ -150,6 +173,7 @@ function needReferred(hosted: Hosted, key: IdKey, batch: number, absent: Absent,
     return
   }
   remembered.lastUsed = batch
+  for (const [from, to] of remembered.decided?.facts?.legs ?? []) needLeg(hosted, from, to, batch, absent, needs)
   for (const row of remembered.decided?.rows ?? []) {
     needSides(hosted, row, batch, absent, needs)
     // Points that come back to a lot whose day is over expire at once.

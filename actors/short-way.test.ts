@@ -10,7 +10,6 @@ import type { Command } from '../core/command.ts'
 import { isAmountSyntax, normalizeDecimal } from '../core/money.ts'
 import { ownerOfCommand } from '../core/owner.ts'
 import { encodeFrame, FrameReader } from '../schemas/frame.ts'
-import { TupleWriter } from '../schemas/journal-row.ts'
 import { Batch } from './batch.ts'
 import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
 import { Absent, collectTaken, install, NeedsOf } from './residency.ts'
@@ -22,7 +21,6 @@ const assets = new Map(builtInAssets.map((asset) => [asset.code, asset]))
 class Side {
   shortRows = 0
   private readonly hosted: Hosted
-  private readonly writer = new TupleWriter(1024)
   private readonly random = new SeededRandom(5)
   private readonly shortWay: boolean
   private batches = 0
@@ -68,7 +66,6 @@ class Side {
     }
     const batch = new Batch({
       number,
-      writer: this.writer,
       random: this.random,
       nowMs,
       elapsedMs: 0,

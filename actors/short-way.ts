@@ -7,7 +7,6 @@ import { ownerOfAccount } from '../core/identity.ts'
 import { parseWhole } from '../core/money.ts'
 import { applyPlain, decidePlain, plainSides } from '../core/plain.ts'
 import type { AnswerWriter } from '../schemas/answer-writer.ts'
-import type { TupleWriter } from '../schemas/journal-row.ts'
 import type { Hosted } from './hosted.ts'
 import { plainKinds } from './plain-kinds.ts'
 import type { PlainRows } from './plain-rows.ts'
@@ -17,7 +16,6 @@ import { type Taken, unknownSlot } from './taken.ts'
 export class ShortWay {
   /** Of the house's cell on one side of what was posted last; 0: it has none. */
   cellKey = 0
-  private readonly writer: TupleWriter
   private readonly answers: AnswerWriter
   private readonly nowMs: number
   private readonly sides = plainSides()
@@ -32,15 +30,14 @@ export class ShortWay {
     toKey: 0,
   }
 
-  constructor(writer: TupleWriter, answers: AnswerWriter, nowMs: number) {
-    this.writer = writer
+  constructor(answers: AnswerWriter, nowMs: number) {
     this.answers = answers
     this.nowMs = nowMs
   }
 
   /** Decides, applies, writes row and answer; false: nothing was done, the long way decides. */
   post(hosted: Hosted, taken: Taken, i: number, rows: PlainRows): boolean {
-    const { accounts, seen, state } = hosted
+    const { accounts, seen, state, writer } = hosted
     const { words } = taken
     // What the long way has borrowed, a cell above all, would keep everything behind it on the long way too.
     accounts.settle()
@@ -71,8 +68,8 @@ export class ShortWay {
     place.fromKey = accounts.keyOf(from)
     place.toKey = accounts.keyOf(to)
     seen.addWords(first, second)
-    rows.add(this.writer.length, from, to)
-    this.writer.plain(place, sides, words, i * 4, record)
+    rows.add(writer.length, from, to)
+    writer.plain(place, sides, words, i * 4, record)
     this.answers.plain(record.ticket, type, record, at, place.date, accounts, from, to, sides)
     this.cellKey = place.toKey < 0 ? place.toKey : Math.min(place.fromKey, 0)
     return true

@@ -1,6 +1,6 @@
 // What deciding gives back, and how an accepted and a declined transaction are put together.
 import type { Account } from './account.ts'
-import type { Step } from './across/step.ts'
+import type { Begun } from './across/coordinate.ts'
 import { daysOfDate } from './business-date.ts'
 import { type Refusal, refusalNumbers } from './code.ts'
 import type { Command } from './command.ts'
@@ -25,8 +25,8 @@ export type Decision =
   | { readonly kind: 'catalog_at'; readonly version: number }
   /** `coupon.claim` where this partition's stock is used up: to be asked again when the other partitions were looked at. Nothing is stored. */
   | { readonly kind: 'stock_elsewhere' }
-  /** Accounts elsewhere take part: reserved here and asked there. The answer comes with a later message. */
-  | { readonly kind: 'started'; readonly step: Step }
+  /** Accounts elsewhere take part: see `core/across`. */
+  | { readonly kind: 'started'; readonly begun: Begun }
   /** The id is under way across partitions, with this body: the answer comes when it is decided. */
   | { readonly kind: 'undecided'; readonly idKey: IdKey }
   /** Too much is under way across partitions. Nothing is stored; the id is still free. */

@@ -158,6 +158,14 @@ export class TupleWriter {
     this.end = 0
   }
 
+  /** Moves all of it out, to `at` in `target`; returns where it ends there. */
+  moveTo(target: Buffer, at: number): number {
+    this.bytes.copy(target, at, 0, this.end)
+    const end = at + this.end
+    this.end = 0
+    return end
+  }
+
   row(row: Row, place: RowPlace): void {
     if (this.bytes.length - this.end < tupleBytesMax) this.grow()
     const { bytes, view } = this

@@ -7,7 +7,6 @@ import { calendarOf } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import { idKeyOf } from '../../core/identity.ts'
 import { ownerOfCommand, referredIdOf } from '../../core/owner.ts'
-import { TupleWriter } from '../../schemas/journal-row.ts'
 import { Batch } from '../batch.ts'
 import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
 import type { Claim, Head, LaneCommit, Ledger } from '../ports.ts'
@@ -23,7 +22,6 @@ export class Scribe {
   now = Date.UTC(2027, 0, 31, 12)
   private readonly assets: ReadonlyMap<string, Asset>
   private readonly partitions: number
-  private readonly writer = new TupleWriter()
   private readonly random = new SeededRandom(11)
   private batches = 0
   private frames = 0
@@ -120,7 +118,6 @@ export class Scribe {
   private batch(): Batch {
     return new Batch({
       number: ++this.batches,
-      writer: this.writer,
       random: this.random,
       nowMs: this.now,
       elapsedMs: this.now,

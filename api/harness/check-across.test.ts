@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SimulatedShard } from '../../adapters/simulated/shard.ts'
+import { asking } from '../../core/across/coordinate.ts'
 import { transitId } from '../../core/across/joint.ts'
 import { transfer } from '../../core/testing/commands.ts'
 import { TestLedger } from '../../core/testing/ledger.ts'
@@ -22,10 +23,13 @@ function begun() {
   const ledger = partition(1)
   const messages = new Messages()
   const check = new AcrossCheck(ledger.state, messages, { mayBeQuarantined: () => false })
-  const decision = ledger.post(transfer({ id: 't', from: 'a:cash', to: 'b:cash', amount: '4' }))
+  const command = transfer({ id: 't', from: 'a:cash', to: 'b:cash', amount: '4' })
+  const decision = ledger.post(command)
   assert.ok(decision.kind === 'started')
-  check.take(decision.step)
-  return { ledger, messages, check, idKey: decision.step.phase?.joint.idKey ?? assert.fail() }
+  const step = asking(ledger.state, ledger.receive(command), decision.begun)
+  assert.ok('sends' in step)
+  check.take(step)
+  return { ledger, messages, check, idKey: decision.begun.joint.idKey }
 }
 
 test('a transaction that nobody has decided is open at the end', () => {

@@ -1,9 +1,12 @@
 // Transactions across partitions, by the messages that their parties must have sent each other: each party's rows are what the rules make of the
 // question it got, the decision is what they make of the answers, and at the end nothing is left open.
 import type { StoredRow } from '../../adapters/simulated/shard.ts'
+import type { Begun } from '../../core/across/coordinate.ts'
 import { giveUp, hear } from '../../core/across/hear.ts'
-import type { Coordination, LinkMessage, Participation } from '../../core/across/joint.ts'
+import type { Coordination, LegAsset, LinkMessage, Participation } from '../../core/across/joint.ts'
+import { refuse } from '../../core/across/participate.ts'
 import { applyStep, type Step } from '../../core/across/step.ts'
+import { declinedTogether, postedTogether } from '../../core/across/together.ts'
 import { refusalNumbers } from '../../core/code.ts'
 import type { IdKey } from '../../core/identity.ts'
 import type { PartitionState } from '../../core/partition.ts'
@@ -69,13 +72,34 @@ export class AcrossCheck {
     if (isGivenUp && 'joint' in message && !this.check.mayBeQuarantined(message.joint.command)) {
       broken('quarantined_for_a_reason', `${id} was given up though nothing was wrong with it`)
     }
-    const step = this.untilRight(
+    const isRight = (one: Step | undefined): boolean =>
+      phaseText(one?.phase?.rows ?? []) === phaseText(own.map((stored) => stored.row))
+    let step = this.untilRight(
       () => (isGivenUp ? giveUp(this.state, message, at) : hear(this.state, from, message, at)),
-      (one) => phaseText(one?.phase?.rows ?? []) === phaseText(own.map((stored) => stored.row)),
+      isRight,
     )
+    // Of more than two parties in one commit the last one records that what it found is not what another has found.
+    if (message.kind === 'settle' && message.joint.parties.length > 2 && !isRight(step))
+      step = refuse(this.state, message.joint, at, 'asset_mismatch')
     this.same(own, step?.phase?.rows ?? [])
     if (step !== undefined) this.take(step)
     return true
+  }
+
+  /** All its parties in one commit. Undefined: those that its decision rests on have not come to it yet. */
+  together(begun: Begun, { idKey, rows: [row] }: Decided): Decided | undefined {
+    const { joint, tried } = begun
+    const [, ...others] = joint.parties
+    const found: LegAsset[] = []
+    for (const party of others)
+      this.messages.add(this.state.partition, party, { kind: 'settle', joint, part: tried.part })
+    const answers = others.map((party) => this.messages.find(party, 'answer', idKey)?.message)
+    for (const answer of answers) {
+      if (answer?.kind === 'refused' && refusalNumbers[answer.code] === row.code)
+        return declinedTogether(begun, answer.code)
+      if (answer?.kind === 'settled') found.push(...answer.assets)
+    }
+    return answers.every((answer) => answer?.kind === 'settled') ? postedTogether(this.state, begun, found) : undefined
   }
 
   /** What the coordinator makes of the answers. Undefined: those that its decision rests on are not there yet. */

@@ -1,11 +1,12 @@
 // One partition's history as a single actor could have had it: each row that stands must be what the rules make of the commands and messages before it.
 import type { SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
+import { asking } from '../../core/across/coordinate.ts'
 import { type Coordination, stageLegs } from '../../core/across/joint.ts'
 import { apply } from '../../core/apply.ts'
 import { refusalNumbers } from '../../core/code.ts'
 import type { Command } from '../../core/command.ts'
 import { firstDifference } from '../../core/compare.ts'
-import { decide, dueExpiries } from '../../core/decide.ts'
+import { type Decision, decide, dueExpiries } from '../../core/decide.ts'
 import { emptyPartition } from '../../core/empty-partition.ts'
 import { type IdKey, idKeyOf } from '../../core/identity.ts'
 import { lotsOwnerOf, ownerOfCommand, referredIdOf } from '../../core/owner.ts'
@@ -77,7 +78,7 @@ export class PartitionCheck {
     if (open !== undefined) return this.acrossDecided(stored, open)
     if (stored.rows[0].code === refusalNumbers.internal_error) this.givenUp(stored)
     else if (stored.command.type === 'expire') this.expiry(stored)
-    else this.decided(stored)
+    else return this.decided(stored)
     return true
   }
 
@@ -89,15 +90,18 @@ export class PartitionCheck {
     const command = this.commandOf(stored)
     const received = receivedOf(command, stored)
     this.nothingIsDue(received, at, id)
-    const decision = this.across.untilRight(
-      () => decide(this.state, received, at),
-      (one) => one.kind === 'started' && phaseText(one.step.phase?.rows ?? []) === phaseText(own.map(({ row }) => row)),
+    const step = this.across.untilRight(
+      () => {
+        const decision = decide(this.state, received, at)
+        return decision.kind === 'started' ? asking(this.state, received, decision.begun) : decision
+      },
+      (one) => 'sends' in one && phaseText(one.phase?.rows ?? []) === phaseText(own.map(({ row }) => row)),
     )
-    if (decision.kind !== 'started') {
-      broken('rules_decide_so', `${id} was begun with other partitions, the rules come to ${decision.kind}`)
+    if ('kind' in step) {
+      broken('rules_decide_so', `${id} was begun with other partitions, the rules come to ${step.kind}`)
     }
-    this.across.same(own, decision.step.phase?.rows ?? [])
-    this.across.take(decision.step)
+    this.across.same(own, step.phase?.rows ?? [])
+    this.across.take(step)
   }
 
   private acrossDecided(stored: Decided, open: Coordination): boolean {
@@ -133,14 +137,10 @@ export class PartitionCheck {
     }
   }
 
-  private decided(stored: Decided): void {
+  /** False: it rests on what another partition has not come to yet. */
+  private decided(stored: Decided): boolean {
     const { id } = stored.command
     const command = this.commandOf(stored)
-    const asked = this.asked.get(stored.idKey)
-    if (asked !== undefined) {
-      this.order(asked, id)
-      this.time(asked, stored)
-    }
     const received = receivedOf(command, stored)
     const lotsOwner = lotsOwnerOf(command)
     // Nothing is ever out of this memory.
@@ -149,12 +149,22 @@ export class PartitionCheck {
     const found = textOf(stored)
     const decision = this.across.untilRight(
       () => decide(this.state, received, stored.at),
-      (one) => one.kind === 'decided' && textOf(one.decided) === found,
+      (one) => one.kind === 'started' || (one.kind === 'decided' && textOf(one.decided) === found),
     )
-    if (decision.kind !== 'decided') broken('rules_decide_so', `${id} stands, but comes to ${decision.kind}`)
-    const expected = textOf(decision.decided)
+    const decided = decision.kind === 'started' ? this.across.together(decision.begun, stored) : decisionOf(decision)
+    if (decided === undefined) {
+      if (decision.kind === 'started') return false
+      broken('rules_decide_so', `${id} stands, but comes to ${decision.kind}`)
+    }
+    const expected = textOf(decided)
     if (expected !== found) broken('rules_decide_so', `${id} stands as ${found}, the rules say ${expected}`)
-    apply(this.state, decision.decided)
+    const asked = this.asked.get(stored.idKey)
+    if (asked !== undefined) {
+      this.order(asked, id)
+      this.time(asked, stored)
+    }
+    apply(this.state, decided)
+    return true
   }
 
   private givenUp(stored: Decided): void {
@@ -212,6 +222,9 @@ function receivedOf(command: Command, { idKey }: Decided): Received {
   const refKey = ref === undefined ? undefined : idKeyOf(ownerOfCommand(command), ref)
   return { command, idKey, refKey, stampedAt: 0 }
 }
+
+const decisionOf = (decision: Decision): Decided | undefined =>
+  decision.kind === 'decided' ? decision.decided : undefined
 
 const accountNameOf = ({ from }: Row): string => (from === undefined ? '' : accountName(from.id, from.asset.code))
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { change, credit, debit, postings } from '../testing/commands.ts'
 import { outcomeOf, TestLedger } from '../testing/ledger.ts'
+import { asking } from './coordinate.ts'
 import { hear } from './hear.ts'
 import type { LinkMessage, Sent } from './joint.ts'
 import { applyStep } from './step.ts'
@@ -13,8 +14,10 @@ const partition = (number: number): TestLedger => new TestLedger({ partition: nu
 
 function started(ledger: TestLedger, decision = ledger.post(ring)): readonly Sent[] {
   assert.ok(decision.kind === 'started', decision.kind)
-  applyStep(ledger.state, decision.step)
-  return decision.step.sends
+  const step = asking(ledger.state, ledger.receive(ring), decision.begun)
+  assert.ok('sends' in step)
+  applyStep(ledger.state, step)
+  return step.sends
 }
 
 function told(ledger: TestLedger, from: number, message: LinkMessage | undefined): readonly LinkMessage[] {

@@ -24,7 +24,7 @@ import {
   partiesOf,
   type Sent,
 } from './joint.ts'
-import { capturingRows, postingRows, promisesFit, releasingRows, reservingRows, tryPart } from './part.ts'
+import { capturingRows, postingRows, promisesFit, releasingRows, reservingRows, type Tried, tryPart } from './part.ts'
 import type { Step } from './step.ts'
 
 /** What one transaction is to do, wherever its accounts live. */
@@ -39,7 +39,14 @@ export interface Plan {
   readonly draft?: Draft
 }
 
-/** Reserves the coordinator's own part and asks the others. Refused at once where the own part does not hold: then nobody is asked. */
+/** A transaction that accounts elsewhere take part in, and whose own part would hold. Nothing is reserved yet, and nobody asked. */
+export interface Begun {
+  readonly joint: Joint
+  readonly at: number
+  readonly tried: Tried
+}
+
+/** Refused at once where the own part does not hold: then nobody is asked. Else `together` or `asking` goes on. */
 export function startJoint(
   state: Readonly<PartitionState>,
   received: Received,
@@ -47,27 +54,34 @@ export function startJoint(
   at: number,
   { kind, legs, link, draft, part: own }: Plan,
 ): Decision {
-  if (state.joints.coordinations.size >= coordinationsMax) return { kind: 'overloaded' }
   const { idKey } = received
   const parties = partiesOf(legs, state.rules, state.partition)
   if (parties.length < 2 || parties.length > partiesMax) violated('parties_of_a_joint', { parties: parties.length })
   const asked = { idKey, command, kind, legs, date: businessDateOf(state, command, at), link, parties }
-  const firstLeg = firstLegOf(0, 1)
   const tried =
-    own === undefined ? tryPart(state, asked, firstLeg, draft) : { openings: [], posted: [], part: own, assets: [] }
+    own === undefined ? tryPart(state, asked, 0, draft) : { openings: [], posted: [], part: own, assets: [] }
   if ('refusal' in tried) return declined(state, received, at, tried.refusal, tried.facts)
-  if (!promisesFit(state, tried.part)) return declined(state, received, at, 'amount_overflow')
   const joint: Joint = { ...asked, legs: known(legs, tried.posted, state, asked) }
+  return { kind: 'started', begun: { joint, at, tried } }
+}
+
+/** Reserves the coordinator's own part and asks the others; or says why not. */
+export function asking(
+  state: Readonly<PartitionState>,
+  received: Received,
+  { joint, at, tried }: Begun,
+): Step | Decision {
+  if (state.joints.coordinations.size >= coordinationsMax) return { kind: 'overloaded' }
+  if (!promisesFit(state, tried.part)) return declined(state, received, at, 'amount_overflow')
   const { part } = tried
-  const others = parties.slice(1)
+  const others = joint.parties.slice(1)
   const form = others.length === 1 ? 'settle' : 'reserve'
   const message: LinkMessage = form === 'settle' ? { kind: 'settle', joint, part } : { kind: 'reserve', joint }
-  const step: Step = {
-    phase: { joint, at, rows: reservingRows(state, tried, firstLeg) },
+  return {
+    phase: { joint, at, rows: reservingRows(state, tried, firstLegOf(0, 1)) },
     begins: { role: 'coordination', of: { joint, part, form, awaiting: others, assets: [] } },
     sends: others.map((to) => ({ to, message })),
   }
-  return { kind: 'started', step }
 }
 
 /** An answer of one party. Undefined: nothing waits for it any more, because another has refused. */
@@ -91,10 +105,7 @@ export function hearAnswer(
 function post(state: Readonly<PartitionState>, { joint, part, form, assets }: Coordination, at: number): Step {
   const { kind, link } = joint
   const rows = kind === 'capture' ? capturingRows(state, joint, part) : postingRows(state, kind, part, 0, link)
-  // One transfer is told by its row, and is refunded in parts; all else by its legs, as a whole.
-  const isTransfer = joint.legs.length === 1 && joint.kind !== 'disbursement'
-  const facts = isTransfer ? undefined : { legs: joint.legs.map((leg, i) => legText(state, leg, i, assets)) }
-  const decided = decidedWith(joint, at, withFirst(rows, joint), facts)
+  const decided = decidedWith(joint, at, withFirst(rows, joint), factsOf(state, joint, assets))
   const sends = form === 'settle' ? [] : toOthers(joint, undefined, { kind: 'post', idKey: joint.idKey })
   return { decided, ends: { role: 'coordination', idKey: joint.idKey }, sends }
 }
@@ -115,14 +126,24 @@ function decline(
   return { decided: decidedWith(joint, at, rows, undefined), ends: { role: 'coordination', idKey: joint.idKey }, sends }
 }
 
-const decidedWith = (
+/** One transfer is told by its row, and is refunded in parts; all else by its legs, as a whole. */
+export const factsOf = (
+  state: Readonly<PartitionState>,
+  { legs, kind }: Joint,
+  assets: readonly LegAsset[],
+): Facts | undefined =>
+  legs.length === 1 && kind !== 'disbursement'
+    ? undefined
+    : { legs: legs.map((leg, i) => legText(state, leg, i, assets)) }
+
+export const decidedWith = (
   { idKey, command, date }: Joint,
   at: number,
   rows: readonly [Row, ...Row[]],
   facts: Facts | undefined,
 ): Decided => ({ idKey, command, at, date, rows, facts })
 
-const withFirst = ([first, ...others]: readonly Row[], { kind, link }: Joint): readonly [Row, ...Row[]] =>
+export const withFirst = ([first, ...others]: readonly Row[], { kind, link }: Joint): readonly [Row, ...Row[]] =>
   first === undefined ? [sidelessRow(kind, 0, link)] : [first, ...others]
 
 const toOthers = ({ parties }: Joint, but: number | undefined, message: LinkMessage): readonly Sent[] =>
@@ -147,7 +168,7 @@ function known(
 }
 
 /** Two parties found a leg to be of different assets. */
-function differ(assets: readonly LegAsset[]): boolean {
+export function differ(assets: readonly LegAsset[]): boolean {
   const first = new Map<number, string>()
   for (const [leg, asset] of assets) {
     const other = first.get(leg)

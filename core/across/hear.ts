@@ -4,8 +4,8 @@ import type { IdKey } from '../identity.ts'
 import type { PartitionState } from '../partition.ts'
 import type { Decided } from '../transaction.ts'
 import { hearAnswer } from './coordinate.ts'
-import { halvesOf, type LinkMessage } from './joint.ts'
-import { post, refuse, release, reserve, settle } from './participate.ts'
+import { halvesOf, type Joint, type LinkMessage } from './joint.ts'
+import { post, refuse, release, reserve, settling } from './participate.ts'
 import type { Step } from './step.ts'
 
 /** Expects that it is the next of its link, and that what `needsOf` names is resident. Undefined: nothing is to be done. */
@@ -17,7 +17,7 @@ export function hear(
 ): Step | undefined {
   switch (message.kind) {
     case 'settle':
-      return settle(state, message.joint, at)
+      return settling(state, message.joint, at)
     case 'reserve':
       return reserve(state, message.joint, at)
     case 'settled':
@@ -44,10 +44,11 @@ export interface MessageNeeds {
   readonly link: IdKey | undefined
 }
 
-export function needsOf({ joints, rules, partition }: Readonly<PartitionState>, message: LinkMessage): MessageNeeds {
+export function needsOf(state: Readonly<PartitionState>, message: LinkMessage): MessageNeeds {
   if (message.kind === 'settle' || message.kind === 'reserve') {
-    return { accounts: sidesOf(halvesOf(message.joint, rules, partition)), link: undefined }
+    return { accounts: accountsOfPart(message.joint, state), link: undefined }
   }
+  const { joints } = state
   const coordination = joints.coordinations.get(message.idKey)
   const part = coordination?.part ?? joints.participations.get(message.idKey)?.part
   return { accounts: part === undefined ? [] : sidesOf(part.moves), link: coordination?.joint.link }
@@ -55,6 +56,10 @@ export function needsOf({ joints, rules, partition }: Readonly<PartitionState>, 
 
 const sidesOf = (moves: readonly { readonly from: string; readonly to: string }[]): readonly string[] =>
   moves.flatMap(({ from, to }) => [from, to])
+
+/** The accounts of the halves of a transaction in this partition; of the house too. */
+export const accountsOfPart = (joint: Joint, { rules, partition }: Readonly<PartitionState>): readonly string[] =>
+  sidesOf(halvesOf(joint, rules, partition))
 
 /** As `dueExpiries` for a command. Cells are left out: they have no bound that a hold could touch. */
 export const dueBefore = (state: Readonly<PartitionState>, message: LinkMessage, at: number): readonly Decided[] =>

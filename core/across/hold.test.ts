@@ -3,105 +3,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { apply } from '../apply.ts'
-import { refusalOf } from '../code.ts'
 import type { Command } from '../command.ts'
 import { formatMinor } from '../money.ts'
-import { ownerOfCommand } from '../owner.ts'
 import { capture, change, credit, debit, hold, refund, release, transfer } from '../testing/commands.ts'
-import { type AccountGiven, figuresOf, outcomeOf, TestLedger } from '../testing/ledger.ts'
-import { dueBefore, hear } from './hear.ts'
-import type { LinkMessage } from './joint.ts'
-import { transitId } from './joint.ts'
-import { applyStep, type Step } from './step.ts'
+import type { AccountGiven } from '../testing/ledger.ts'
+import { apart, Town } from '../testing/town.ts'
 
-/** Partitions and what is on its way between them. */
-class Town {
-  readonly ledgers = new Map<number, TestLedger>()
-  readonly outcomes = new Map<string, string>()
-  readonly onTheWay: { readonly from: number; readonly to: number; readonly message: LinkMessage }[] = []
-  private readonly partitionOf: (owner: string) => number
-
-  constructor(partitionOf: (owner: string) => number) {
-    this.partitionOf = partitionOf
-    for (const owner of ['a', 'b', 'c']) this.of(owner)
-  }
-
-  of(owner: string): TestLedger {
-    const partition = this.partitionOf(owner)
-    let ledger = this.ledgers.get(partition)
-    if (ledger === undefined) {
-      ledger = new TestLedger({ partition, partitionOf: this.partitionOf })
-      this.ledgers.set(partition, ledger)
-    }
-    return ledger
-  }
-
-  account(id: string, given?: AccountGiven): this {
-    this.of(id.slice(0, 1)).account(id, given)
-    return this
-  }
-
-  /** Its outcome if it is decided at once; `started` if it waits for another partition. */
-  send(command: Command): string {
-    const owner = ownerOfCommand(command)
-    const ledger = this.of(owner)
-    const decision = ledger.post(command)
-    if (decision.kind === 'started') this.take(ledger, decision.step)
-    const outcome = outcomeOf(decision)
-    this.outcomes.set(command.id, outcome)
-    return outcome
-  }
-
-  /** Hears the oldest message on its way. */
-  hear(): void {
-    const next = this.onTheWay.shift()
-    const ledger = next === undefined ? undefined : this.ledgers.get(next.to)
-    if (next === undefined || ledger === undefined) return
-    for (const expiry of dueBefore(ledger.state, next.message, ledger.now)) apply(ledger.state, expiry)
-    const step = hear(ledger.state, next.from, next.message, ledger.now)
-    if (step !== undefined) this.take(ledger, step)
-  }
-
-  private take({ state }: TestLedger, step: Step): void {
-    const { decided, sends } = step
-    applyStep(state, step)
-    if (decided !== undefined) this.outcomes.set(decided.command.id, refusalOf(decided.rows[0].code) ?? 'accepted')
-    for (const { to, message } of sends) this.onTheWay.push({ from: state.partition, to, message })
-  }
-
-  /** The outcome once all that it needs was heard. */
-  post(command: Command): string {
-    this.send(command)
-    while (this.onTheWay.length > 0) this.hear()
-    return this.outcomes.get(command.id) ?? 'none'
-  }
-
-  wait(ms: number): void {
-    for (const ledger of this.ledgers.values()) ledger.wait(ms)
-  }
-
-  figures(id: string): string {
-    return figuresOf(this.of(id.slice(0, 1)).find(id))
-  }
-
-  /** P4, of every partition by itself, and of transit over all of them once nothing is on its way. */
-  checkSums(): void {
-    const transit = new Map<string, bigint>()
-    for (const [partition, { state }] of this.ledgers) {
-      const sums = new Map<string, bigint>()
-      for (const { id, asset, balance } of state.accounts.values()) {
-        sums.set(asset.code, (sums.get(asset.code) ?? 0n) + balance)
-        if (id === transitId) transit.set(asset.code, (transit.get(asset.code) ?? 0n) + balance)
-      }
-      for (const [code, sum] of sums) assert.equal(sum, 0n, `${code} of partition ${partition}`)
-    }
-    if (this.onTheWay.length > 0) return
-    for (const [code, sum] of transit) assert.equal(sum, 0n, `transit of ${code}`)
-  }
-}
-
-const apart = (owner: string): number => owner.charCodeAt(0) - 96
 const together = (): number => 1
 const given = (placing = apart, receiver: AccountGiven | 'none' = {}): Town => {
   const town = new Town(placing).account('a:cash')
@@ -329,8 +236,8 @@ function commandsOf(draws: readonly Draw[]): Command[] {
   return sent
 }
 
-const rich = (placing: (owner: string) => number): Town => {
-  const town = new Town(placing)
+const rich = (placing: (owner: string) => number, way?: 'one commit'): Town => {
+  const town = new Town(placing, way)
   for (const name of ['a', 'b', 'c']) {
     town.account(`${name}:cash`)
     // One is empty, and may close.
@@ -347,7 +254,8 @@ test('one after the other, it is the same wherever the owners live: outcomes, ba
   const outcomes = new Map<string, number>()
   fc.assert(
     fc.property(history, (draws) => {
-      const towns = [apart, together, (name: string) => (name === 'c' ? 2 : 1)].map(rich)
+      const towns = [apart, together, (name: string) => (name === 'c' ? 2 : 1)].map((placing) => rich(placing))
+      towns.push(rich(apart, 'one commit'))
       for (const [i, command] of commandsOf(draws).entries()) {
         const [one, ...others] = towns.map((town) => {
           town.wait(draws[i]?.waitMs ?? 0)

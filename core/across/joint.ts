@@ -108,7 +108,8 @@ export type LinkMessage =
   | { readonly kind: 'settle'; readonly joint: Joint; readonly part: Part }
   | { readonly kind: 'reserve'; readonly joint: Joint }
   /** Assets of the legs that the coordinator cannot know them of. */
-  | { readonly kind: 'settled' | 'reserved'; readonly idKey: IdKey; readonly assets: readonly LegAsset[] }
+  | { readonly kind: 'settled'; readonly idKey: IdKey; readonly assets: readonly LegAsset[] }
+  | { readonly kind: 'reserved'; readonly idKey: IdKey; readonly assets: readonly LegAsset[] }
   | { readonly kind: 'refused'; readonly idKey: IdKey; readonly code: Refusal }
   | { readonly kind: 'post' | 'release'; readonly idKey: IdKey }
 

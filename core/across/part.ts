@@ -76,7 +76,7 @@ export function reservingRows(
   { openings, part }: Tried,
   firstLeg: number,
 ): readonly [Row, ...Row[]] {
-  const rows: Row[] = [...openings]
+  const rows: Row[] = openings.map((row, i) => ({ ...row, leg: firstLeg + i }))
   for (const [id, amount] of part.holds) {
     const account = residentOf(state, id)
     const held = account.held + amount

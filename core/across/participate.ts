@@ -5,20 +5,28 @@ import type { IdKey } from '../identity.ts'
 import { violated } from '../invariant.ts'
 import type { PartitionState } from '../partition.ts'
 import { type Row, sidelessRow } from '../row.ts'
-import { firstLegOf, type Joint, type LinkMessage } from './joint.ts'
+import { firstLegOf, type Joint, type LinkMessage, type Phase } from './joint.ts'
 import { postingRows, promisesFit, releasingRows, reservingRows, tryPart } from './part.ts'
 import type { Step } from './step.ts'
 
+/** What a last agent journals and answers. */
+interface LastAgent {
+  readonly phase: Phase
+  readonly answer: Extract<LinkMessage, { kind: 'settled' | 'refused' }>
+}
+
 /** The last agent: posts or refuses at once, and that is the decision. */
-export function settle(state: Readonly<PartitionState>, joint: Joint, at: number): Step {
+export function settle(state: Readonly<PartitionState>, joint: Joint, at: number): LastAgent {
   const firstLeg = firstLegOf(partyOf(state, joint), 0)
   const tried = tryPart(state, joint, firstLeg)
-  if ('refusal' in tried) return refuse(state, joint, at, tried.refusal)
-  return {
-    phase: { joint, at, rows: nonEmpty([...tried.openings, ...tried.posted]) },
-    sends: answer(joint, { kind: 'settled', idKey: joint.idKey, assets: tried.assets }),
-  }
+  if ('refusal' in tried) return refusing(state, joint, at, tried.refusal)
+  const { openings, posted, assets } = tried
+  const rows = openings.length === 0 ? posted : [...openings, ...posted]
+  return { phase: { joint, at, rows: nonEmpty(rows) }, answer: { kind: 'settled', idKey: joint.idKey, assets } }
 }
+
+export const settling = (state: Readonly<PartitionState>, joint: Joint, at: number): Step =>
+  stepOf(joint, settle(state, joint, at))
 
 export function reserve(state: Readonly<PartitionState>, joint: Joint, at: number): Step {
   const firstLeg = firstLegOf(partyOf(state, joint), 0)
@@ -32,14 +40,20 @@ export function reserve(state: Readonly<PartitionState>, joint: Joint, at: numbe
   }
 }
 
-/** Also for a message that cannot be decided at all: `internal_error`. Without figures: they are for the owner of the account alone. */
-export function refuse(state: Readonly<PartitionState>, joint: Joint, at: number, refusal: Refusal): Step {
+/** Also for a message that cannot be decided at all: `internal_error`. */
+export const refuse = (state: Readonly<PartitionState>, joint: Joint, at: number, refusal: Refusal): Step =>
+  stepOf(joint, refusing(state, joint, at, refusal))
+
+/** Without figures: they are for the owner of the account alone. */
+export function refusing(state: Readonly<PartitionState>, joint: Joint, at: number, refusal: Refusal): LastAgent {
   const row = sidelessRow(joint.command.type, refusalNumbers[refusal], undefined)
   return {
     phase: { joint, at, rows: [{ ...row, leg: firstLegOf(partyOf(state, joint), 0) }] },
-    sends: answer(joint, { kind: 'refused', idKey: joint.idKey, code: refusal }),
+    answer: { kind: 'refused', idKey: joint.idKey, code: refusal },
   }
 }
+
+const stepOf = (joint: Joint, { phase, answer: message }: LastAgent): Step => ({ phase, sends: answer(joint, message) })
 
 /** A decided `post` is never refused. */
 export function post(state: Readonly<PartitionState>, idKey: IdKey, at: number): Step {
