@@ -1081,6 +1081,25 @@ test('tiny memory: accounts, holds and originals are forgotten and come back as 
   assert.equal(shard.holds.size, 0)
 })
 
+test('a hold for another owner and its capture in one batch: the receiver is loaded though only the hold names him', async () => {
+  const { run } = started({ shard: new SimulatedShard(1), limits: { batchCommandsMax: 4, residentsMax: 1 } })
+  const [a, b] = ['a:points', 'b:points']
+  await run.ask(points({ id: 'b1', account: b, amount: '1' }))
+  await run.ask(points({ id: 'a1', account: a, amount: '50' }))
+  // Others take the only place in memory.
+  for (const other of ['x', 'y', 'z']) await run.ask(points({ id: 'o', account: `${other}:points` }))
+  const heard = await run.ask(
+    hold({ id: 'h', account: a, amount: '30', to: b }),
+    capture({ id: 'k', account: a, hold: 'h' }),
+  )
+  assert.deepEqual(
+    heard.map(({ http }) => http),
+    [201, 201],
+    heard[1]?.body,
+  )
+  assert.match((await run.ask(debit({ id: 'd', account: b, amount: '31' })))[0]?.body ?? '', /"balance":"0"/)
+})
+
 test('the segment is switched by an empty commit before the next batch', async () => {
   const { run, shard, ledger } = started({ shard: new SimulatedShard(2) })
   await run.ask(points({ id: 'a' }))

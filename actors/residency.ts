@@ -78,7 +78,9 @@ export function collectNeeds(hosted: Hosted, received: Waiting, batch: number, a
       return
     case 'hold':
       needAccount(hosted, command.account, batch, absent, needs)
-      needAccount(hosted, isForAnother(command) ? transitId : command.to, batch, absent, needs)
+      // A capture in the same batch pays to it, and knows only the hold's id.
+      needAccount(hosted, command.to, batch, absent, needs)
+      if (isForAnother(command)) needAccount(hosted, transitId, batch, absent, needs)
       return
     case 'postings':
       for (const { from, to } of command.transfers) needLeg(hosted, from, to, batch, absent, needs)

@@ -3,6 +3,7 @@ import type { Answer } from '../../actors/engine.ts'
 import { comparePositions, type Position, positionText } from '../../actors/position.ts'
 import { placing } from '../../actors/route.ts'
 import type { Command } from '../../core/command.ts'
+import { checkCoupons } from './check-coupons.ts'
 import { checkJournal, checkTransit } from './check-journal.ts'
 import { checkOperations } from './check-operations.ts'
 import { isDecided, type Operation } from './operation.ts'
@@ -58,6 +59,7 @@ export function checkWorld(world: World, mayBeQuarantined: (command: Command) =>
   const shards = world.databases.map(({ shard }) => shard)
   for (const shard of shards) checkJournal(shard)
   checkTransit(shards)
+  checkCoupons(shards, world.databases[0]?.catalog ?? [])
   checkOperations({
     shards,
     operations: world.operations,

@@ -5,10 +5,11 @@ import { SeededRandom } from '../../../adapters/simulated/random.ts'
 import type { SimulationOptions } from '../../../adapters/simulated/simulation.ts'
 import type { Command } from '../../../core/command.ts'
 import { ownerOfCommand } from '../../../core/owner.ts'
+import { campaignChange } from '../../http/campaigns.ts'
 import { checkReply, checkTrim, checkWorld, hostsDiedOften, settleMs } from '../check.ts'
 import { broken, type Rule, Violation } from '../violation.ts'
 import { World, type WorldOptions } from '../world.ts'
-import { openings, type Step, workload } from './workload.ts'
+import { campaigns, openings, type Step, workload } from './workload.ts'
 
 export interface HistoryOptions {
   readonly seed: number
@@ -78,6 +79,9 @@ interface Scenario {
   readonly disastersMax: number
   readonly steps: readonly Step[]
   readonly mayBeQuarantined: (command: Command) => boolean
+  /** Of each campaign, and when there are more. */
+  readonly coupons: number
+  readonly raisedAfterMs: number | undefined
 }
 
 function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, variant }: HistoryOptions): Scenario {
@@ -136,6 +140,8 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
     disastersMax: random.pick([3, 8, 8, 20, 60] as const),
     steps: chosen,
     mayBeQuarantined: (command) => poison.has(command) || poison.killed > 0 || hostsDiedOften(world),
+    coupons: random.between(1, 6),
+    raisedAfterMs: random.chance(0.3) ? random.between(1, 2000) : undefined,
   }
 }
 
@@ -173,18 +179,45 @@ class Poison {
 
 const nameOf = (command: Command): string => `${ownerOfCommand(command)} ${command.id}`
 
-async function play({ world, owners, disastersMax, steps, mayBeQuarantined }: Scenario): Promise<void> {
+async function play({
+  world,
+  owners,
+  disastersMax,
+  steps,
+  mayBeQuarantined,
+  coupons,
+  raisedAfterMs,
+}: Scenario): Promise<void> {
   const { simulation } = world
   world.start()
   if (!(await simulation.run(() => world.ready, calmMsMax))) broken('answers_come', 'the process never hosted')
   for (const command of openings(owners)) world.call(command).done.catch(() => undefined)
   await simulation.run(() => world.settled, simulation.time.elapsed() + calmMsMax)
+  let changing = 0
+  const issue = (stock: number): void => {
+    for (const { code, off, ...given } of campaigns) {
+      const { text, check } = campaignChange(
+        code,
+        { asset: 'CNY', stock, discount: { amount: String(off) }, ...given },
+        world.assets,
+      )
+      changing++
+      world.putCatalog('campaign', code, text, check).then(
+        () => changing--,
+        (error: unknown) => simulation.fail(error),
+      )
+    }
+  }
+  issue(coupons)
+  await simulation.run(() => changing === 0, simulation.time.elapsed() + calmMsMax)
   world.letLoose(disastersMax)
+  // More of them, in the midst of it.
+  if (raisedAfterMs !== undefined) simulation.time.after(raisedAfterMs, () => issue(coupons + 3))
   const clients = new Map<number, Step[]>()
   for (const step of steps) clients.set(step.client, [...(clients.get(step.client) ?? []), step])
   let busy = clients.size
   for (const own of clients.values()) void walk(world, own).then(() => busy--)
-  const done = (): boolean => busy === 0 && world.settled
+  const done = (): boolean => busy === 0 && changing === 0 && world.settled
   await simulation.run(done, simulation.time.elapsed() + loudMsMax)
   world.calm()
   if (!(await simulation.run(() => done() && world.ready, simulation.time.elapsed() + calmMsMax))) {

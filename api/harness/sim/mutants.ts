@@ -8,6 +8,8 @@ import type { FromWorker } from '../../../actors/worker-protocol.ts'
 import { SimulatedShard } from '../../../adapters/simulated/shard.ts'
 import { readTuples } from '../../../adapters/simulated/tuples.ts'
 import type { Account } from '../../../core/account.ts'
+import type { CatalogChange } from '../../../core/catalog.ts'
+import { lotNameOf } from '../../../core/lots.ts'
 import type { Remembered } from '../../../core/transaction.ts'
 import { changedReader, type Taps } from '../process.ts'
 import type { WorldOptions } from '../world.ts'
@@ -146,6 +148,13 @@ const answers = (change: (message: Answers) => Answers | undefined) =>
 
 let dropped = 0
 
+const unlimited = (change: CatalogChange): CatalogChange =>
+  change.kind === 'campaign'
+    ? { ...change, body: JSON.stringify({ ...JSON.parse(change.body), limitPerCustomer: undefined }) }
+    : change
+
+const isLot = ({ id }: Account, kind: 'points' | 'coupon'): boolean => lotNameOf(id)?.kind === kind
+
 export const mutants: Readonly<Record<string, Mutant>> = {
   gate_opens_before_the_commit: {
     what: 'answers leave when the commit is sent, not when it stands',
@@ -247,6 +256,37 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       transactions: found.transactions.filter(([, { decided }]) => decided !== undefined),
     })),
   },
+  limits_forgotten: {
+    what: 'a new host does not know the limit per customer: stock is given without regard to the quota',
+    variant: heads((head) => ({ ...head, catalog: { ...head.catalog, changes: head.catalog.changes.map(unlimited) } })),
+  },
+  quota_forgotten: {
+    what: "what a customer has claimed is loaded as if it were nothing, and what is claimed is written without its quota's row",
+    variant: (options) =>
+      commits((commit, ledger) => {
+        const tuples = readTuples(commit.rows)
+        const kept = tuples.filter(({ kind, leg }) => kind !== 'coupon.claim' || leg === 0)
+        return ledger.commit({ ...commit, rows: Buffer.concat(kept.map(({ bytes }) => bytes)) })
+      })(options),
+  },
+  coupons_loaded_unused: {
+    what: 'a coupon that was redeemed is loaded as if it were there still',
+    variant: accounts((account) => (isLot(account, 'coupon') ? { ...account, balance: 1n } : account)),
+  },
+  points_loaded_unused: {
+    what: 'a lot of points is loaded as it was before it was last used',
+    variant: accounts((account) =>
+      isLot(account, 'points') ? { ...account, balance: account.balance + 100n } : account,
+    ),
+  },
+  refunds_across_forgotten: {
+    what: 'of an original between partitions it is not loaded what was refunded',
+    variant: remembered((one) =>
+      one.decided?.rows.some(({ far }) => far !== undefined) === true
+        ? { ...one, links: one.links.filter(({ kind }) => kind !== 'refund') }
+        : one,
+    ),
+  },
   stale_activation: {
     what: 'an account is loaded as it stood one entry ago, as from a replica that lags',
     variant: (options) => {
@@ -280,7 +320,11 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   undecided_forgotten: {
     what: 'a new host does not know which transactions of several partitions it has begun or reserved for',
-    variant: heads((head) => ({ ...head, joints: [] })),
+    // Hosts that end often, in the midst of it.
+    variant: (options) => ({
+      ...heads((head) => ({ ...head, joints: [] }))(options),
+      faults: { thread_dies: 6, process_dies: 3, commit_cut: 4, message_slow: 4 },
+    }),
   },
   chain_begins_anew: {
     what: 'a new host begins its hash chain from nothing',

@@ -54,11 +54,11 @@ export function workload(random: SeededRandom, options: WorkloadOptions): Step[]
 const weights = {
   credit: 6,
   debit: 6,
-  transfer: 2,
+  transfer: 4,
   hold: 7,
   capture: 6,
   release: 3,
-  refund: 5,
+  refund: 7,
   postings: 3,
   change: 1,
   open: 1,
@@ -66,7 +66,27 @@ const weights = {
   disbursement: 1,
   'points.earn': 3,
   'points.redeem': 3,
+  'coupon.claim': 3,
+  'coupon.redeem': 1,
+  'coupon.return': 1,
+  order: 3,
 } as const satisfies Partial<Record<Command['type'], number>>
+
+/** Coupons that go back with a refund and coupons that do not, of which there are few. */
+export const campaigns = [
+  { code: 'BACK', off: 5, returnPolicy: 'return', limitPerCustomer: 2, minimumSpend: '10' },
+  { code: 'BURN', off: 3, returnPolicy: 'burn', limitPerCustomer: 1, validDays: 1 },
+] as const
+
+const refundable = [
+  'debit',
+  'transfer',
+  'capture',
+  'postings',
+  'points.redeem',
+  'disbursement',
+  'order',
+] as const satisfies readonly Command['type'][]
 
 /** What one owner did so far: later commands refer to it. */
 class Owner {
@@ -75,6 +95,7 @@ class Owner {
   private readonly names: readonly string[]
   private readonly random: SeededRandom
   private readonly sent: Command[] = []
+  private readonly refunded: Command[] = []
 
   constructor(name: string, names: readonly string[], random: SeededRandom) {
     this.name = name
@@ -122,12 +143,13 @@ class Owner {
       case 'release':
         return { type, ...common, ...this.named(this.earlier(['hold']), 'hold') }
       case 'refund': {
-        const original = this.earlier(['debit', 'transfer', 'capture', 'postings', 'points.redeem', 'disbursement'])
+        const original = this.original()
         return {
           type,
           ...common,
           ...this.named(original, 'of'),
-          amount: random.chance(0.6) ? this.amount() : undefined,
+          // Mostly so little that something is left.
+          amount: random.chance(0.7) ? (random.chance(0.6) ? String(random.between(1, 5)) : this.amount()) : undefined,
         }
       }
       case 'postings':
@@ -162,6 +184,16 @@ class Owner {
       }
       case 'points.redeem':
         return { type, ...common, owner: this.name, amount: String(random.between(1, 60)) }
+      case 'coupon.claim':
+      case 'coupon.redeem':
+        return { type, ...common, ...this.coupon(), order: random.chance(0.5) ? 'o1' : undefined }
+      case 'coupon.return': {
+        const redeemed = this.earlier(['coupon.redeem'])
+        const order = redeemed?.type === 'coupon.redeem' ? redeemed.order : undefined
+        return { type, ...common, ...this.coupon(), order: order ?? 'o1' }
+      }
+      case 'order':
+        return { type, ...common, owner: this.name, merchant: 'm', ...this.paid() }
     }
   }
 
@@ -172,6 +204,37 @@ class Owner {
       ...(random.chance(0.1) ? { channel: random.pick(['alipay', 'till-7'] as const) } : {}),
       ...(random.chance(0.1) ? { reference: 'order 1' } : {}),
       ...(random.chance(0.1) ? { metadata: '{"till":"A7"}' } : {}),
+    }
+  }
+
+  /** Often one of those that were refunded before: what is left of it then is what matters. */
+  private original(): Command | undefined {
+    const { random } = this
+    if (this.refunded.length > 0 && random.chance(0.4)) return random.pick(this.refunded.slice(-3))
+    const original = random.chance(0.4) ? this.earlier(['transfer', 'capture']) : this.earlier(refundable)
+    if (original !== undefined) this.refunded.push(original)
+    return original
+  }
+
+  private coupon(): { owner: string; campaign: string } {
+    const campaign = this.random.chance(0.05) ? 'NONE' : (this.random.pick(campaigns.map(({ code }) => code)) ?? '')
+    return { owner: this.name, campaign }
+  }
+
+  /** The parts of an order and their sum, mostly. */
+  private paid() {
+    const { random } = this
+    const cash = random.between(1, 30)
+    const points = random.chance(0.3) ? 100 * random.between(1, 3) : 0
+    const coupon = random.chance(0.4) ? random.pick(campaigns) : undefined
+    const credit = random.chance(0.2) ? random.between(1, 10) : 0
+    const off = random.chance(0.05) ? 1 : 0
+    return {
+      total: String(cash + points / 100 + (coupon?.off ?? 0) + credit + off),
+      cash: { account: `${this.name}:cash`, amount: String(cash) },
+      ...(points > 0 && { points: { amount: String(points) } }),
+      ...(coupon !== undefined && { coupon: { campaign: coupon.code } }),
+      ...(credit > 0 && { credit: { creditLine: `${this.name}:save`, amount: String(credit) } }),
     }
   }
 
