@@ -61,6 +61,8 @@ export interface Taps {
 
 const everyMs = { expiry: 500, lock: 200, points: 60_000 }
 const dueMax = 1000
+/** What is lost is said again after a second, then after two, and so on. */
+const lostMs = 10_000
 
 export class SimulatedProcess {
   readonly party: Party
@@ -272,7 +274,7 @@ export class SimulatedProcess {
         : new MemoryMailboxPort(far as unknown as MessagePort, generation)
     if (mailbox instanceof MemoryMailbox) mailbox.connect(near as unknown as MessagePort)
     const random: Random = simulation.random.fork(party.name)
-    const send = (message: FromWorker): void => control.postMessage(message)
+    const send = spoilingPackets(simulation, party, (message) => control.postMessage(message))
     let ledgers = 0
     const host = new WorkerHost(
       {
@@ -340,6 +342,29 @@ export class SimulatedProcess {
     this.simulation.trace.note(this.party.name, 'dies')
     this.party.kill()
     for (const database of this.databases) if (database.lockedBy === this.party) database.lockedBy = undefined
+  }
+}
+
+/** Numbers and marks must make good whatever happens to packets between the worker and the mailbox. */
+function spoilingPackets(
+  { faults, random }: Simulation,
+  party: Party,
+  send: (message: FromWorker) => void,
+): (message: FromWorker) => void {
+  return (message) => {
+    if (message.kind !== 'packets') return send(message)
+    const packets = message.packets.flatMap((packet) => {
+      if (faults.strikes('packet_lost')) {
+        faults.trouble(lostMs)
+        return []
+      }
+      if (faults.strikes('packet_late')) {
+        party.later(random.between(1, 300), () => send({ ...message, packets: [packet] }))
+        return []
+      }
+      return faults.strikes('packet_twice') ? [packet, packet] : [packet]
+    })
+    if (packets.length > 0) send({ ...message, packets })
   }
 }
 
