@@ -21,11 +21,11 @@ export const operationFaults = {
   /** Frames are appended, but the reply never comes: they are sent again. */
   mailbox_unanswered: 0.02,
   /** A packet to another partition is lost on its way to the mailbox. */
-  packet_lost: 0.04,
+  packet_lost: 0.12,
   /** A packet goes to the mailbox twice. */
-  packet_twice: 0.04,
+  packet_twice: 0.12,
   /** A packet goes to the mailbox up to 300 ms later, behind others that left after it. */
-  packet_late: 0.04,
+  packet_late: 0.12,
   /** A client's request or its answer is lost with the connection. */
   client_cut: 0.02,
   /** A client sends the same request twice at a time. */

@@ -281,11 +281,16 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   refunds_across_forgotten: {
     what: 'of an original between partitions it is not loaded what was refunded',
-    variant: remembered((one) =>
-      one.decided?.rows.some(({ far }) => far !== undefined) === true
-        ? { ...one, links: one.links.filter(({ kind }) => kind !== 'refund') }
-        : one,
-    ),
+    // With so little memory that it is loaded each time.
+    variant: (options) => ({
+      ...remembered((one) =>
+        one.decided?.rows.some(({ far }) => far !== undefined) === true
+          ? { ...one, links: one.links.filter(({ kind }) => kind !== 'refund') }
+          : one,
+      )(options),
+      partitions: 4,
+      limits: { batchCommandsMax: 4096, overlapCommandsMin: 256, residentsMax: 1 },
+    }),
   },
   stale_activation: {
     what: 'an account is loaded as it stood one entry ago, as from a replica that lags',
