@@ -42,9 +42,10 @@ export async function activate(
       if (needs === undefined) {
         needs = new NeedsOf()
         wanted.set(hosted, needs)
+        needs.neighbour = neighbour
         needs.elsewhere = (partition, id) => {
           const there = neighbour(partition)
-          if (there !== undefined) needElsewhere(there, id, batch, absentOf(there), wantedOf(there))
+          return there !== undefined && needElsewhere(there, id, batch, absentOf(there), wantedOf(there))
         }
       }
       return needs

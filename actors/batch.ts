@@ -97,7 +97,8 @@ export class Batch {
     this.beforeDecide = options.beforeDecide
     this.inHand = options.inHand ?? new InHand()
     this.answers = new AnswerWriter(options.commands ?? 0)
-    this.short = options.shortWay === false ? undefined : new ShortWay(this.answers, options.nowMs)
+    this.short =
+      options.shortWay === false ? undefined : new ShortWay(this.answers, options.nowMs, (hosted) => this.begin(hosted))
     this.crossing = new Crossing(this, options.nowMs, options.elapsedMs)
     this.neighbours = options.neighbours ?? nobody
   }
@@ -147,9 +148,27 @@ export class Batch {
   private decidePlain(hosted: Hosted, taken: Taken, index: number, rows: PlainRows): boolean {
     const short = this.short
     if (short === undefined) return false
+    const there = taken.there[index]
+    if (there !== undefined) return this.decidePlainAcross(short, hosted, there, taken, index, rows)
     if (!short.post(hosted, taken, index, rows)) return false
     if (short.cellKey !== 0) this.touchCell(hosted, short.cellKey)
     this.rowCount++
+    this.outcomes.posted = (this.outcomes.posted ?? 0) + 1
+    return true
+  }
+
+  private decidePlainAcross(
+    short: ShortWay,
+    hosted: Hosted,
+    there: Hosted,
+    taken: Taken,
+    index: number,
+    rows: PlainRows,
+  ): boolean {
+    if (!short.postAcross(hosted, there, taken, index, rows)) return false
+    this.touchCell(there, short.cellKeyThere)
+    this.touchCell(hosted, short.cellKey)
+    this.rowCount += 2
     this.outcomes.posted = (this.outcomes.posted ?? 0) + 1
     return true
   }

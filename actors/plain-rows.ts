@@ -77,6 +77,7 @@ export class PlainRows {
       toBalance: plain.toBalance,
       toHeld: 0n,
       link: undefined,
+      ...(plain.far === undefined ? {} : { far: plain.far }),
     }
     const { command } = givenOf(plain.id, [row], plain.channel, undefined)
     return { idKey: idKeyOfWords(words, at), command, at: plain.atMs, date: plain.date, rows: [row], facts: undefined }

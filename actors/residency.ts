@@ -21,8 +21,10 @@ export class NeedsOf {
   readonly cells = new Set<string>()
   readonly lotsOf = new Set<string>()
   readonly transactions = new Set<IdKey>()
-  /** Called with accounts of other partitions, and of the house beside them, that the commands name. */
-  elsewhere: (partition: number, account: string) => void = () => undefined
+  /** Partitions that may decide with this one. */
+  neighbour: (partition: number) => Hosted | undefined = () => undefined
+  /** Called with accounts of other partitions, and of the house beside them, that the commands name. True: it is asked for. */
+  elsewhere: (partition: number, account: string) => boolean = () => false
 
   get empty(): boolean {
     return this.accounts.size === 0 && this.cells.size === 0 && this.transactions.size === 0 && this.lotsOf.size === 0
@@ -149,9 +151,10 @@ function needLeg(hosted: Hosted, from: string, to: string, batch: number, absent
 }
 
 /** What a transaction that another partition coordinates needs here. */
-export function needElsewhere(hosted: Hosted, id: string, batch: number, absent: Absent, needs: NeedsOf): void {
+export function needElsewhere(hosted: Hosted, id: string, batch: number, absent: Absent, needs: NeedsOf): boolean {
   needAccount(hosted, id, batch, absent, needs)
   needAccount(hosted, transitId, batch, absent, needs)
+  return needs.accounts.has(id)
 }
 
 function needTransaction(

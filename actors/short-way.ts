@@ -1,10 +1,12 @@
 // The short way of a command through a batch: a plain debit, credit or transfer between two resident accounts that is accepted, from the bytes of
 // its record to the bytes of its row and its answer, without an object or a text in between. `find` looks up what it needs, `post` decides.
 // Whatever is not surely such a case is left to the long way (`collectNeeds`, `Batch.decideOne`), which must say the same of any command.
-import { hashOfBytes, isHouseBytes } from '../core/account-store.ts'
+import { type AccountStore, hashOfBytes, isHouseBytes } from '../core/account-store.ts'
+import { firstLegOf, transitId } from '../core/across/joint.ts'
 import { commandTime } from '../core/decide.ts'
 import { ownerOfAccount } from '../core/identity.ts'
 import { parseWhole } from '../core/money.ts'
+import type { PartitionState } from '../core/partition.ts'
 import { applyPlain, decidePlain, plainSides } from '../core/plain.ts'
 import type { AnswerWriter } from '../schemas/answer-writer.ts'
 import type { Hosted } from './hosted.ts'
@@ -16,23 +18,21 @@ import { type Taken, unknownSlot } from './taken.ts'
 export class ShortWay {
   /** Of the house's cell on one side of what was posted last; 0: it has none. */
   cellKey = 0
+  /** The same in the other partition of what `postAcross` posted last. */
+  cellKeyThere = 0
   private readonly answers: AnswerWriter
   private readonly nowMs: number
+  private readonly begin: (hosted: Hosted) => void
   private readonly sides = plainSides()
-  private readonly place = {
-    partition: 0,
-    pseq: 0,
-    atMs: Number.NaN,
-    date: 0,
-    kind: 0,
-    amount: 0,
-    fromKey: 0,
-    toKey: 0,
-  }
+  private readonly sidesThere = plainSides()
+  private readonly place = placed()
+  private readonly placeThere = placed()
 
-  constructor(answers: AnswerWriter, nowMs: number) {
+  /** `begin`: a partition takes part in the batch though none of its commands may be in it. */
+  constructor(answers: AnswerWriter, nowMs: number, begin: (hosted: Hosted) => void) {
     this.answers = answers
     this.nowMs = nowMs
+    this.begin = begin
   }
 
   /** Decides, applies, writes row and answer; false: nothing was done, the long way decides. */
@@ -55,18 +55,11 @@ export class ShortWay {
     // From here it must succeed.
     const place = this.place
     const sides = this.sides
-    const at = commandTime(state, record.stampedAt, this.nowMs)
+    const at = this.timed(state, record.stampedAt)
     applyPlain(state, accounts, from, to, amount, sides, at)
-    if (at !== place.atMs) {
-      place.atMs = at
-      place.date = state.rules.dateOf(at)
-    }
-    place.partition = state.partition
-    place.pseq = state.pseq
     place.kind = record.type
     place.amount = amount
-    place.fromKey = accounts.keyOf(from)
-    place.toKey = accounts.keyOf(to)
+    stand(place, hosted, from, to, 0)
     seen.addWords(first, second)
     rows.add(writer.length, from, to)
     writer.plain(place, sides, words, i * 4, record)
@@ -74,6 +67,109 @@ export class ShortWay {
     this.cellKey = place.toKey < 0 ? place.toKey : Math.min(place.fromKey, 0)
     return true
   }
+
+  /** The same where the other side lives in `there`: each partition has a row of its own, through transit, and both stand in this commit. */
+  postAcross(hosted: Hosted, there: Hosted, taken: Taken, i: number, rows: PlainRows): boolean {
+    const { accounts, seen, state, writer } = hosted
+    const { words } = taken
+    accounts.settle()
+    there.accounts.settle()
+    const first = words[i * 4] ?? 0
+    const second = words[i * 4 + 1] ?? 0
+    if (seen.mayHoldWords(first, second) && isKnownHere(hosted, taken, i, rows)) return false
+    const record = taken.readerAt(i)
+    const type = plainKinds[record.type]
+    const { bytes } = record
+    const pays = type !== 'credit'
+    const own = taken.slots[i * 2 + (pays ? 0 : 1)] ?? unknownSlot
+    const other = taken.slots[i * 2 + (pays ? 1 : 0)] ?? unknownSlot
+    if (type === undefined || !accounts.isRow(own) || !there.accounts.isRow(other)) return false
+    const asset = accounts.assetOf(own)
+    if (there.accounts.assetOf(other).code !== asset.code) return false
+    const transit = transitOf(accounts, own)
+    const transitThere = transitOf(there.accounts, other)
+    const amount = parseWhole(bytes, record.amountAt, record.amountLength, asset.scale)
+    if (!(amount > 0) || transit < 0 || transitThere < 0) return false
+    const [from, to] = pays ? [own, transit] : [transit, own]
+    const [fromThere, toThere] = pays ? [transitThere, other] : [other, transitThere]
+    const place = this.place
+    const sides = this.sides
+    const sidesThere = this.sidesThere
+    if (!decidePlain(accounts, from, to, amount, sides)) return false
+    if (!decidePlain(there.accounts, fromThere, toThere, amount, sidesThere)) return false
+    // From here it must succeed.
+    this.begin(there)
+    const at = this.timed(state, record.stampedAt)
+    applyPlain(state, accounts, from, to, amount, sides, at)
+    place.kind = record.type
+    place.amount = amount
+    stand(place, hosted, from, to, 0)
+    seen.addWords(first, second)
+    rows.add(writer.length, from, to)
+    const [ownAt, ownLength, otherAt, otherLength] = pays
+      ? [record.fromAt, record.fromLength, record.toAt, record.toLength]
+      : [record.toAt, record.toLength, record.fromAt, record.fromLength]
+    writer.plain(place, sides, words, i * 4, record, otherAt, otherLength)
+    this.answers.plain(record.ticket, type, record, at, place.date, accounts, from, to, sides)
+    this.cellKey = accounts.keyOf(transit)
+    const atThere = commandTime(there.state, this.nowMs, this.nowMs)
+    applyPlain(there.state, there.accounts, fromThere, toThere, amount, sidesThere, atThere)
+    const placeThere = this.placeThere
+    placeThere.date = place.date
+    placeThere.kind = place.kind
+    placeThere.amount = amount
+    placeThere.atMs = atThere
+    stand(placeThere, there, fromThere, toThere, settledLeg)
+    there.writer.plain(placeThere, sidesThere, words, i * 4, record, ownAt, ownLength)
+    this.cellKeyThere = there.accounts.keyOf(transitThere)
+    return true
+  }
+
+  /** The time of a command, and its date in `place`. */
+  private timed(state: PartitionState, stampedAt: number): number {
+    const place = this.place
+    const at = commandTime(state, stampedAt, this.nowMs)
+    if (at !== place.atMs) {
+      place.atMs = at
+      place.date = state.rules.dateOf(at)
+    }
+    return at
+  }
+}
+
+/** The leg at which the one other party stands. */
+const settledLeg = firstLegOf(1, 0)
+const transitBytes = Buffer.from(transitId)
+const transitHash = hashOfBytes(transitBytes, 0, transitBytes.length)
+/** The cell of transit in the asset of an account; negative: there is none yet. */
+const transitOf = (accounts: AccountStore, like: number): number =>
+  accounts.findCell(transitBytes, 0, transitBytes.length, transitHash, like)
+
+const placed = () => ({
+  partition: 0,
+  pseq: 0,
+  atMs: Number.NaN,
+  date: 0,
+  kind: 0,
+  leg: 0,
+  amount: 0,
+  fromKey: 0,
+  toKey: 0,
+})
+
+/** Where its row stands. */
+function stand(
+  place: ReturnType<typeof placed>,
+  { state, accounts }: Hosted,
+  from: number,
+  to: number,
+  leg: number,
+): void {
+  place.partition = state.partition
+  place.pseq = state.pseq
+  place.leg = leg
+  place.fromKey = accounts.keyOf(from)
+  place.toKey = accounts.keyOf(to)
 }
 
 /** Decided, or begun across partitions. Exactly: the filter also says so of some that are not. */
@@ -114,7 +210,15 @@ export function findPlain(
   if (missing) {
     const { from: fromId, to: toId } = taken.sidesAt(i)
     if ((!fromHouse && absent.accounts.has(fromId)) || (!toHouse && absent.accounts.has(toId))) return false
-    if ((!fromHouse && livesElsewhere(hosted, fromId)) || (!toHouse && livesElsewhere(hosted, toId))) return false
+    const fromPlace = fromHouse ? hosted.partition : placeOf(hosted, fromId)
+    const toPlace = toHouse ? hosted.partition : placeOf(hosted, toId)
+    if (toPlace !== hosted.partition) {
+      if (fromHouse || fromPlace !== hosted.partition) return false
+      return findAcross(hosted, taken, i, batch, needs, from, fromId, toPlace, toId, 0)
+    }
+    if (fromPlace !== hosted.partition) {
+      return toHouse ? false : findAcross(hosted, taken, i, batch, needs, to, toId, fromPlace, fromId, 1)
+    }
     if (fromHouse) needHouse(hosted, fromId, batch, needs)
     else if (from < 0) needs.accounts.add(fromId)
     if (toHouse) needHouse(hosted, toId, batch, needs)
@@ -131,8 +235,41 @@ export function findPlain(
   return true
 }
 
-const livesElsewhere = ({ partition, state }: Hosted, id: string): boolean =>
-  state.rules.partitionOf(ownerOfAccount(id)) !== partition
+const placeOf = ({ state }: Hosted, id: string): number => state.rules.partitionOf(ownerOfAccount(id))
+
+/** As `findPlain`, where one side lives in another partition. `side`: 0, it pays; 1, it gets. */
+function findAcross(
+  hosted: Hosted,
+  taken: Taken,
+  i: number,
+  batch: number,
+  needs: NeedsOf,
+  own: number,
+  ownId: string,
+  place: number,
+  otherId: string,
+  side: 0 | 1,
+): boolean {
+  const there = needs.neighbour(place)
+  if (there === undefined) return false
+  const transit = hosted.houses.get(transitId)
+  const transitThere = there.houses.get(transitId)
+  if (transit === undefined || transitThere === undefined) return false
+  transit.lastUsed = batch
+  transitThere.lastUsed = batch
+  const { bytes, fromAt, fromLength, toAt, toLength } = taken.readerAt(i)
+  const [at, length] = side === 0 ? [toAt, toLength] : [fromAt, fromLength]
+  const other = there.accounts.find(bytes, at, length, hashOfBytes(bytes, at, length))
+  if (other < 0 && !needs.elsewhere(place, otherId)) return false
+  if (own < 0) needs.accounts.add(ownId)
+  if (own < 0 || other < 0) return true
+  hosted.accounts.touchSlot(own, batch)
+  there.accounts.touchSlot(other, batch)
+  taken.slots[i * 2 + side] = own
+  taken.slots[i * 2 + 1 - side] = other
+  taken.there[i] = there
+  return true
+}
 
 function needHouse(hosted: Hosted, id: string, batch: number, needs: NeedsOf): void {
   const house = hosted.houses.get(id)

@@ -5,6 +5,7 @@ import { isHouseBytes } from '../core/account-store.ts'
 import { idKeyOfWords, idWords } from '../core/id-words.ts'
 import type { IdKey } from '../core/identity.ts'
 import type { FrameReader } from '../schemas/frame.ts'
+import type { Hosted } from './hosted.ts'
 import type { Position } from './position.ts'
 import { type Waiting, waitingOf } from './waiting.ts'
 
@@ -28,8 +29,10 @@ export class Taken {
   readonly waiting: (Waiting | undefined)[] = []
   /** Four words of the id's key a command. */
   words = new Int32Array(firstRoom * 4)
-  /** `from` and `to` of a plain command. */
+  /** `from` and `to` of a plain command, each in the partition where it lives. */
   slots = new Int32Array(firstRoom * 2)
+  /** Where the other side of a plain command lives that is not of this partition alone. */
+  readonly there: (Hosted | undefined)[] = []
   private frames = new Int32Array(firstRoom)
   private records = new Int32Array(firstRoom)
   private readonly readers: FrameReader[] = []
@@ -37,6 +40,7 @@ export class Taken {
   clear(): void {
     this.count = 0
     this.waiting.length = 0
+    this.there.length = 0
     this.readers.length = 0
     this.runs.length = 0
   }

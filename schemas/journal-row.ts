@@ -67,6 +67,7 @@ export interface PlainPlace {
   readonly atMs: number
   readonly date: number
   readonly kind: number
+  readonly leg: number
   readonly amount: number
   readonly fromKey: number
   readonly toKey: number
@@ -97,6 +98,7 @@ export interface PlainTuple {
   readonly kind: number
   readonly id: string
   readonly channel: string | undefined
+  readonly far: string | undefined
 }
 
 /** Reads back what `TupleWriter.plain` wrote. */
@@ -107,6 +109,9 @@ export function readPlain(bytes: Buffer, at: number): PlainTuple {
   const idLength = bytes.readInt32BE(idAt)
   const channelAt = idAt + 4 + idLength
   const channelLength = bytes.readInt32BE(channelAt)
+  // Behind the hash of a detail, which a plain row has not.
+  const farAt = channelAt + 4 + Math.max(0, channelLength) + 4
+  const farLength = bytes.readInt32BE(farAt)
   return {
     atMs: Number(int8(1, 0)) / 1000 + postgresEpochMs,
     amount: int8(2, 0),
@@ -118,6 +123,7 @@ export function readPlain(bytes: Buffer, at: number): PlainTuple {
     kind: bytes.readInt16BE(afterKey + 28),
     id: bytes.toString('latin1', idAt + 4, channelAt),
     channel: channelLength < 0 ? undefined : bytes.toString('latin1', channelAt + 4, channelAt + 4 + channelLength),
+    far: farLength < 0 ? undefined : bytes.toString('latin1', farAt + 4, farAt + 4 + farLength),
   }
 }
 
@@ -228,9 +234,18 @@ export class TupleWriter {
 
   /**
    * A row of one accepted transfer as the short way decides it: both sides touched, nothing held, no link, no detail. The same bytes as `row`
-   * writes for it. All that varies in length stands behind the key of the id, so every offset before is fixed. Texts are ASCII in `texts`.
+   * writes for it. All that varies in length stands behind the key of the id, so every offset before is fixed. Texts are ASCII in `texts`; a far
+   * account of length 0 is none.
    */
-  plain(place: PlainPlace, sides: PlainSides, words: Int32Array, wordsAt: number, texts: PlainTexts): void {
+  plain(
+    place: PlainPlace,
+    sides: PlainSides,
+    words: Int32Array,
+    wordsAt: number,
+    texts: PlainTexts,
+    farAt = 0,
+    farLength = 0,
+  ): void {
     if (this.bytes.length - this.end < tupleBytesMax) this.grow()
     const { bytes, view } = this
     const start = this.end
@@ -257,7 +272,7 @@ export class TupleWriter {
     view.setInt32(o + 36, 2)
     view.setInt16(o + 40, place.partition)
     view.setInt32(o + 42, 2)
-    view.setInt16(o + 46, 0)
+    view.setInt16(o + 46, place.leg)
     view.setInt32(o + 48, 2)
     view.setInt16(o + 52, place.kind)
     view.setInt32(o + 54, -1)
@@ -267,8 +282,12 @@ export class TupleWriter {
       o += 4
     } else o = this.copied(o, texts.bytes, texts.channelAt, texts.channelLength)
     view.setInt32(o, -1)
-    view.setInt32(o + 4, -1)
-    this.end = o + 8
+    o += 4
+    if (farLength === 0) {
+      view.setInt32(o, -1)
+      o += 4
+    } else o = this.copied(o, texts.bytes, farAt, farLength)
+    this.end = o
     if (bytes.length < this.end) throw new RangeError('a tuple is longer than the longest')
   }
 
