@@ -3,6 +3,7 @@
 // (`ledger.ts`).
 
 import { RetryableFault } from '../../actors/faults.ts'
+import { IdFilter } from '../../actors/id-filter.ts'
 import type { LinkChange, LinkHead } from '../../actors/links.ts'
 import type { Claim, Found, Head, LaneCommit, Needs, PartitionCommit, PastIds } from '../../actors/ports.ts'
 import { comparePositions, type Position } from '../../actors/position.ts'
@@ -41,6 +42,7 @@ export interface StoredRow {
   readonly date: number
   readonly detailHash: Uint8Array | undefined
   readonly bytes: Uint8Array
+  readonly segment: number
 }
 
 /** One partition's part of a commit, as it came: what checkers look at afterwards. */
@@ -74,6 +76,7 @@ export class SimulatedShard {
   private readonly links = new Map<string, LinkHead & { readonly partition: number }>()
   private readonly joints = new Map<string, { readonly partition: number; readonly record: string }>()
   private hosts = 0
+  private closedUpTo = 0
 
   constructor(partitions: number | readonly number[], assets: readonly Asset[] = builtInAssets) {
     this.assets = new Map(assets.map((asset) => [asset.code, asset]))
@@ -137,7 +140,7 @@ export class SimulatedShard {
       Object.assign(this.known(key), { status, overdraft, version })
     }
     for (const cell of commit.cells) this.writeCell(cell)
-    const rows = tuples.map((tuple) => this.writeRow(tuple))
+    const rows = tuples.map((tuple) => this.writeRow(tuple, commit.segment))
     for (const { partition, pseq, salt, body } of commit.details)
       this.details.set(`${partition} ${pseq}`, { salt, body })
     for (const { idKey, accountKey, hold } of commit.holds) this.writeHold(idKey, accountKey, hold)
@@ -222,7 +225,7 @@ export class SimulatedShard {
     keys.add(idKey)
   }
 
-  private writeRow(tuple: Tuple): StoredRow {
+  private writeRow(tuple: Tuple, segment: number): StoredRow {
     const { kind, leg, code, amount, fromSeq, fromBalance, fromHeld, toSeq, toBalance, toHeld, link } = tuple
     const from = this.ref(tuple.fromKey)
     const to = this.ref(tuple.toKey)
@@ -244,7 +247,7 @@ export class SimulatedShard {
       ...(tuple.reserved === 0 ? {} : { reserved: tuple.reserved }),
     }
     const { partition, pseq, idKey, id, channel, at, date, detailHash, bytes } = tuple
-    const stored: StoredRow = { row, partition, pseq, idKey, id, channel, at, date, detailHash, bytes }
+    const stored: StoredRow = { row, partition, pseq, idKey, id, channel, at, date, detailHash, bytes, segment }
     this.rows.push(stored)
     append(this.byIdKey, idKey, stored)
     if (link !== undefined) append(this.byLink, link, stored)
@@ -408,12 +411,31 @@ export class SimulatedShard {
     return first
   }
 
+  /** Segments that no partition writes to any more have their ids in filters from now on. */
+  closeSegments(): void {
+    this.closedUpTo = Math.min(...[...this.heads.values()].map(({ segment }) => segment)) - 1
+  }
+
   pastIds(partitions: readonly number[], into: PastIds): void {
     const asked = new Set(partitions)
-    for (const { partition, idKey, row } of this.rows) {
+    const closed = new Map<string, { partition: number; segment: number; keys: IdKey[] }>()
+    for (const { partition, idKey, row, segment } of this.rows) {
       if (!asked.has(partition)) continue
-      if (row.leg === 0) into.id(partition, idKey)
-      if (row.kind === 'tombstone' && row.link !== undefined) into.id(partition, row.link)
+      const keys: IdKey[] = row.leg === 0 ? [idKey] : []
+      if (row.kind === 'tombstone' && row.link !== undefined) keys.push(row.link)
+      if (segment > this.closedUpTo) {
+        for (const key of keys) into.id(partition, key)
+        continue
+      }
+      const name = `${partition} ${segment}`
+      const known = closed.get(name)
+      if (known === undefined) closed.set(name, { partition, segment, keys })
+      else known.keys.push(...keys)
+    }
+    for (const { partition, segment, keys } of closed.values()) {
+      const filter = new IdFilter(keys.length)
+      for (const key of keys) filter.add(key)
+      into.filter(partition, segment, keys.length, filter.toBytes())
     }
   }
 }

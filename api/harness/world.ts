@@ -469,6 +469,7 @@ export class World {
         for (const { party } of this.processes) party.skewMs = this.skewMs
         return
       case 'segment_switches':
+        for (const { shard } of this.databases) shard.closeSegments()
         this.segment++
         for (const shard of this.databases.keys()) process?.switchSegment(shard, this.segment)
         return

@@ -226,6 +226,19 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     what: 'ids from before the last start are not known, and no index refuses them',
     variant: (options) => noPastIds(shard(IndexlessShard)(options)),
   },
+  closed_segments_forgotten: {
+    what: 'the filters of closed segments are not read, and no index refuses their ids',
+    variant: (options) => ({
+      ...tapped({
+        ledger: (ledger) =>
+          changedLedger(ledger, {
+            pastIds: (partitions, into) =>
+              ledger.pastIds(partitions, { id: (...given) => into.id(...given), filter: () => undefined }),
+          }),
+      })(shard(IndexlessShard)(options)),
+      faults: { segment_switches: 3, thread_dies: 3, client_twice: 2 },
+    }),
+  },
   held_ignored_in_available: {
     what: 'what is held counts as available',
     variant: accounts((account) => ({ ...account, overdraft: account.overdraft + account.held })),
