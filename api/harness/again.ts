@@ -12,19 +12,33 @@ export function seedFromEnvironment(): number | undefined {
   return seed
 }
 
-/** One line for a shell: this test file, or the runner that cannot be told which file it is in. */
+/** One line for a shell, with the test file in it. */
 export function againCommand(seed: number): string {
   const { VITEST, JEST_WORKER_ID } = process.env
-  const [, script = ''] = process.argv
-  const run =
-    VITEST !== undefined
-      ? 'npx vitest run'
-      : JEST_WORKER_ID !== undefined
-        ? 'npx jest'
-        : [
-            'node',
-            ...process.execArgv.filter((flag) => !flag.startsWith('--test')),
-            relative(process.cwd(), script),
-          ].join(' ')
-  return `${name}=${seed} ${run}`
+  if (VITEST !== undefined) return `${name}=${seed} npx vitest run ${fileUnderTest()}`.trimEnd()
+  if (JEST_WORKER_ID !== undefined) {
+    // Jest runs ES modules only with this.
+    const flags = process.execArgv.includes('--experimental-vm-modules')
+      ? 'NODE_OPTIONS=--experimental-vm-modules '
+      : ''
+    return `${name}=${seed} ${flags}npx jest ${fileUnderTest()}`.trimEnd()
+  }
+  const flags = process.execArgv.filter((flag) => !flag.startsWith('--test'))
+  return `${name}=${seed} ${['node', ...flags, relative(process.cwd(), process.argv[1] ?? '')].join(' ')}`
+}
+
+interface Expecting {
+  readonly expect?: { getState?(): { readonly testPath?: string } }
+}
+
+/** Runners that import many files into one process say in `expect` which of them runs; empty where they do not. */
+function fileUnderTest(): string {
+  const path = (globalThis as Expecting).expect?.getState?.().testPath ?? fileOfStack()
+  return path === undefined ? '' : relative(process.cwd(), path)
+}
+
+/** Without `expect` in the global scope: the nearest caller whose name is a test's. */
+function fileOfStack(): string | undefined {
+  const callers = new Error().stack ?? ''
+  return /(?:file:\/\/)?(\/[^\s():]+\.(?:test|spec)\.[cm]?[jt]sx?)/.exec(callers)?.[1]
 }

@@ -114,7 +114,7 @@ test('must fail', () =>
     assert.match(failed, /1 failed[^\n]*1 passed/, name)
     assert.match(failed, /seed 1: /, name)
     assert.match(failed, /The last 1 of 1 commands:\n.*"id":"tap"/, name)
-    assert.match(failed, new RegExp(`Again: SUANPAN_SEED=1 .*${name}`), name)
+    assert.match(failed, new RegExp(`Again: SUANPAN_SEED=1 .*npx ${name}.* consumer\\.test\\.js`), name)
   }
 })
 
