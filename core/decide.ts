@@ -15,7 +15,8 @@
 //   8  what the command refers to
 //        hold                             hold_released (it was released before it came), hold_expired
 //        capture, release                 hold_not_found, hold_captured, hold_released, hold_expired,
-//                                         then of the receiving account account_closed, then capture_exceeds_hold
+//                                         then of the receiving account account_closed, then capture_exceeds_hold;
+//                                         for another owner capture_exceeds_hold first, then what his account says: 2 to 5, 9 and 10 of a transfer
 //        refund                           original_not_found (unknown, declined), original_not_refundable (type),
 //                                         original_not_found (of another account), original_not_refundable (part of postings),
 //                                         refund_exceeds_original, then 3, 4, 9 and 10 for each transfer that goes back
