@@ -1030,6 +1030,34 @@ test('a new id costs no load once the ids of the past are known, a repeated one 
   assert.equal(ledger.loads, loads + 1)
 })
 
+test('batches stay small while the ids of the past are read: each of theirs is looked up', async () => {
+  const shard = new SimulatedShard(1)
+  const { run, ledger } = started({ shard, limits: { batchCommandsMax: 4096, residentsMax: 1000 } })
+  let read = (): void => undefined
+  const { way } = ledger
+  ledger.way = (what) =>
+    what === 'pastIds'
+      ? new Promise((resolve) => {
+          read = resolve
+        })
+      : way(what)
+  /** In frames of a hundred. */
+  const many = async (name: string): Promise<void> => {
+    const sent = Array.from({ length: 15 }, (_, frame) =>
+      run.send(...Array.from({ length: 100 }, (_, i) => points({ id: `${name}${frame}-${i}` }))),
+    ).flat()
+    await run.until(() => sent.every((ticket) => run.heard.has(ticket)))
+  }
+  const sizes = (): number[] => shard.commits.map(({ rows }) => rows.length)
+  await many('a')
+  assert.ok(Math.max(...sizes()) < 700, String(sizes()))
+  read()
+  await run.settle()
+  const from = shard.commits.length
+  await many('b')
+  assert.ok(Math.max(...sizes().slice(from)) > 1000, String(sizes()))
+})
+
 test('a late hold is refused after its release, in the same batch, in a later one, and after a restart', async () => {
   const { run, shard } = started()
   await run.ask(points({ id: 'a' }))

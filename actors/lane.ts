@@ -27,6 +27,7 @@ import { wakeable } from './wakeable.ts'
 
 const retryFirstMs = 20
 const retryMostMs = 1000
+const unknownIdsMost = 512
 
 export class Lane {
   private readonly ports: LanePorts
@@ -136,13 +137,19 @@ export class Lane {
     if (this.stopping) return await this.rest()
     const looped = this.loopback.take()
     this.gate.leave(looped.gone)
-    const frames = this.ports.mailbox.take(Math.max(1, this.limits.batchCommandsMax - looped.count))
+    const frames = this.ports.mailbox.take(Math.max(1, this.commandsMost() - looped.count))
     if (frames.length === 0 && looped.count === 0) return await this.rest()
     const work = sortFrames(frames, this.partitions)
     addLooped(looped.here, work.together)
     if (work.together.size > 0) await this.together(work.together)
     for (const [hosted, after] of work.alone)
       await this.alone(hosted, hosted.taken.allWaiting(), hosted.taken.places(), after)
+  }
+
+  /** While each id must be looked up in every segment, a full batch would take as long as its deadline on a large journal. */
+  private commandsMost(): number {
+    const { batchCommandsMax } = this.limits
+    return this.seen.areKnown ? batchCommandsMax : Math.min(batchCommandsMax, unknownIdsMost)
   }
 
   /** Waits for so many commands, the end of the commit in flight, or a call from outside. Whoever stops takes none: those that wait would ring on. */
