@@ -146,6 +146,14 @@ export class AcrossCheck {
     return made
   }
 
+  /** Whether something is open here that may have ended without a row, by a decision that another partition has not come to yet. */
+  get mayHaveEnded(): boolean {
+    return [...this.state.joints.participations.values()].some(
+      ({ part, joint }) =>
+        part.holds.length === 0 && this.messages.find(this.state.partition, 'end', joint.idKey) === undefined,
+    )
+  }
+
   private unseenEnds(): readonly Participation[] {
     return [...this.state.joints.participations.values()].filter(
       ({ part, joint }) =>
