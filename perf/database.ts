@@ -1,6 +1,6 @@
 // The Postgres that is measured on: the embedded one with the very settings that `suanpan serve` uses, in a folder that goes with it, or one
 // that the user names. One whose commits are not durable is refused: its figures would be of another product.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -93,6 +93,8 @@ interface Server {
 
 async function ownServer(settings: Readonly<Record<string, string>> | undefined): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), 'suanpan-bench-'))
+  // The account that root hands Postgres to must come through, or the data would go elsewhere and stay there.
+  await chmod(folder, 0o711)
   const embedded = await startEmbedded({ dataDir: folder, ...(settings !== undefined && { settings }) })
   return {
     url: embedded.url,

@@ -1,11 +1,13 @@
 // Every scenario end to end at its smallest, so that none can rot: its figures mean nothing here, its checks do.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { programArgs } from '../adapters/testing/program.ts'
 import { checkLedger } from './correctness.ts'
+import { startBenchDatabase } from './database.ts'
 import { fillLedger } from './fill.ts'
 import type { BenchResult } from './measurement.ts'
 import { scenarios } from './scenarios.ts'
@@ -93,4 +95,15 @@ test('a command line that is wrong says so and runs nothing', async () => {
   const { code, stdout, stderr } = await bench('enigne')
   assert.deepEqual([code, stdout], [2, ''])
   assert.match(stderr, /there is no scenario "enigne"/)
+})
+
+test('a Postgres of the benchmark is gone with all its data, also where root started it', async () => {
+  const elsewhere = async (): Promise<readonly string[]> => await readdir('/var/lib/suanpan').catch(() => [])
+  const before = new Set(await elsewhere())
+  const database = await startBenchDatabase()
+  await database.stop()
+  assert.deepEqual(
+    (await elsewhere()).filter((name) => !before.has(name) && name.startsWith('postgres-')),
+    [],
+  )
 })
