@@ -104,7 +104,7 @@ class Process {
         overlapCommandsMin: Math.floor(this.chance() * 6),
         residentsMax: 1 + Math.floor(this.chance() * 20),
         loopback: this.chance() < 0.5,
-        together: this.chance() < 0.5,
+        together: [0, 0.5, 1][Math.floor(this.chance() * 3)] ?? 0,
       },
       reader: whileAlive(this.mailbox, () => thread.alive),
       intake: {

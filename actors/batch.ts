@@ -2,7 +2,7 @@
 // told once it stands. Synchronous from the first decision to the last; nothing here leaves the thread before the commit.
 import { hash as digest } from 'node:crypto'
 import { asking, type Begun } from '../core/across/coordinate.ts'
-import { together } from '../core/across/together.ts'
+import { mustFollow, together } from '../core/across/together.ts'
 import { apply } from '../core/apply.ts'
 import type { CatalogChange } from '../core/catalog.ts'
 import { refusalNumbers, refusalOf } from '../core/code.ts'
@@ -248,8 +248,9 @@ export class Batch {
     }
   }
 
-  /** Undefined: a party of it lives in no neighbour, or what is there of its accounts is not surely known. */
+  /** Undefined: a party of it lives in no neighbour, what is there of its accounts is not surely known, or another has to be decided first. */
   private together({ state }: Hosted, begun: Begun): Decided | undefined {
+    if (mustFollow(state, begun.joint)) return undefined
     const parties = partiesOf(begun.joint, this.neighbours, this.number)
     if (parties === undefined) return undefined
     const others = parties.map(({ hosted, accounts }) => {

@@ -129,6 +129,21 @@ test('packets of other partitions go into a full mailbox, past the commands that
   )
 })
 
+test('a packet for a partition that is out of reach is left to its sender: the mailbox holds nothing of it', () => {
+  const { taken, intake, time } = given()
+  const to = intake.partitionOf(debit({ id: '1' }))
+  const deliver = (): void => {
+    intake.deliver([{ to, bytes: new Uint8Array([7]), messages: 1 }])
+    time.turn()
+  }
+  intake.setDown(to, 'The database of this owner cannot be reached.')
+  deliver()
+  assert.deepEqual(taken(), [])
+  intake.setDown(to, undefined)
+  deliver()
+  assert.equal(taken().length, 1)
+})
+
 test('nothing is taken before intake is open, nor after', () => {
   const { submit, taken, time, intake, codeOf } = given()
   intake.accept(false)

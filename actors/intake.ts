@@ -144,9 +144,9 @@ export class Intake {
     pending.reply(answer)
   }
 
-  /** Packets that a host let out for other partitions. */
+  /** Packets that a host let out for other partitions. One that is out of reach asks for them when it is hosted again; they would only fill its mailbox. */
   deliver(packets: readonly Outgoing[]): void {
-    for (const packet of packets) this.outbox.addPacket(packet)
+    for (const packet of packets) if (!this.down.shard.has(packet.to)) this.outbox.addPacket(packet)
   }
 
   /** See `LaneNews.hosted` and `turned`: what was sent before `position` and is still unanswered is sent again. */

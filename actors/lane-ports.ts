@@ -63,6 +63,9 @@ export interface LaneLimits {
   readonly residentsMax: number
   /** False: packets between partitions of the lane go through the mailbox as all others do. What must not make a difference, for the test that it makes none. */
   readonly loopback?: boolean
-  /** False: partitions of the lane tell each other by messages what could stand in one commit; for tests of the messages. */
-  readonly together?: boolean
+  /**
+   * Share of batches in which what could stand in one commit does, 1 if not given; in the others partitions of the lane tell it each other by
+   * messages. For tests: it must not make a difference, nor when it changes.
+   */
+  readonly together?: number
 }

@@ -51,7 +51,7 @@ function started({ shard = new SimulatedShard(1), ledger = new SimulatedLedger(s
   return { run, ledger, shard: ledger.shard }
 }
 
-const byMessages: LaneLimits = { batchCommandsMax: 1000, residentsMax: 1000, together: false }
+const byMessages: LaneLimits = { batchCommandsMax: 1000, residentsMax: 1000, together: 0 }
 
 /** Commits wait for the test's word, one after the other. */
 function gated(ledger: SimulatedLedger) {
@@ -209,6 +209,29 @@ test('what a lane had still to hear of itself when its memory was dropped comes 
     return shard.rows.filter(({ id }) => id === 't').length === 5
   })
   assert.ok(run.news.includes('trouble unavailable'))
+})
+
+test('a capture does not overtake one of the same hold that its receiver has still to hear of', async () => {
+  const limits = { batchCommandsMax: 1000, residentsMax: 1000, together: 1 }
+  const { run, ledger, shard, across } = await neighbours({ limits })
+  assert.ok(across.type === 'transfer')
+  const { from: account, to, amount } = across
+  const [held] = await run.ask(hold({ id: 'h', account, to, amount }))
+  assert.equal(held?.http, 201)
+  const gate = gated(ledger)
+  // As after trouble, when what may be at fault is tried with care.
+  limits.together = 0
+  const [first = 0] = run.send(capture({ id: 'k1', account, hold: 'h', amount: '1', final: false }))
+  await run.until(() => gate.waiting.length === 1)
+  limits.together = 1
+  const [last = 0] = run.send(capture({ id: 'k2', account, hold: 'h', amount: '1', final: true }))
+  await run.until(() => {
+    if (gate.waiting.length > 0) gate.next()
+    return run.heard.has(first) && run.heard.has(last)
+  })
+  for (const ticket of [first, last]) assert.equal(run.heard.get(ticket)?.http, 201, run.heard.get(ticket)?.body)
+  const figures = (id: string) => [...shard.accounts.values()].find((one) => one.id === id)
+  assert.deepEqual([figures(account)?.balance, figures(account)?.held, figures(to)?.balance], [8n, 0n, 12n])
 })
 
 test('while one batch commits the next is decided on top of it, and it is sent only after the first stands', async () => {

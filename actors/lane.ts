@@ -162,7 +162,7 @@ export class Lane {
 
   private async together(parts: ReadonlyMap<Hosted, Position>): Promise<void> {
     const number = ++this.batchNumber
-    const neighbour = this.limits.together === false ? nobody.hosted : this.neighbour
+    const neighbour = this.goesTogether() ? this.neighbour : nobody.hosted
     const { came, absent } = await this.activateOrSuspect(parts, number, ({ taken }) => taken, neighbour)
     // Deciding is one step: it needs a turn only where another lane has one.
     const endTurn = this.turns.busy ? await this.turns.take() : undefined
@@ -188,6 +188,11 @@ export class Lane {
     const decideMs = this.ports.clock.elapsed() - started
     await this.send(batch, decideMs)
     this.makeRoom()
+  }
+
+  private goesTogether(): boolean {
+    const { together = 1 } = this.limits
+    return together === 1 || this.ports.random.fraction() < together
   }
 
   /** A fault is the world's; whatever else an activation throws is for one of the commands, and would be thrown again. */

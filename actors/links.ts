@@ -96,7 +96,7 @@ interface Link {
 }
 
 const resendFirstMs = 1000
-const resendMostMs = 30_000
+const resendMostMs = 5000
 /** A mark waits so long for a packet that goes the same way. */
 export const markWaitsMs = 200
 
@@ -111,7 +111,7 @@ export class Links {
       const committed = { committedSent: head.sent, committedReceived: head.received }
       const questions = [...openQuestions({ outbox, ...head })].map(({ number }) => number)
       const state = { ...committed, questions, heard: head.acked, outbox: [...outbox], resend: outbox.length > 0 }
-      // Packets came meanwhile that nobody heard, and who sent them waits up to half a minute before it tries again: it is asked to now.
+      // Packets came meanwhile that nobody heard, and who sent them waits for seconds before it tries again: it is asked to now.
       const tell = besides.has(head.peer) ? 'no' : 'again'
       this.links.set(head.peer, { ...fresh(head.peer), ...head, ...state, tell })
     }

@@ -86,6 +86,7 @@ export function decideCapture(
   if (hold === undefined) {
     return declined(state, received, at, whyNotOpen(state.remembered.get(holdKey), account, at) ?? 'hold_not_found')
   }
+  if (hasRunOut(hold, at)) return declined(state, received, at, 'hold_expired')
   const left = leftOf(state, hold)
   if (left === 0n) return declined(state, received, at, 'hold_captured')
   const amount = given ?? left
@@ -135,6 +136,9 @@ function captureForAnother(
   return accepted(state, received, at, draft.rows(...capturedRows(amount, account, hold, to, command.final)))
 }
 
+/** Only a capture under way, which was in time, keeps it open then. */
+const hasRunOut = ({ expiresAt }: Hold, at: number): boolean => expiresAt !== undefined && expiresAt <= at
+
 /** What undecided captures have no claim to. */
 function leftOf({ joints }: Readonly<PartitionState>, { idKey, remaining }: Hold): bigint {
   const taken = joints.underWay.get(idKey)
@@ -156,6 +160,7 @@ export function decideRelease(
   const holdKey = referred(received)
   const hold = account.holds.get(holdKey)
   if (hold !== undefined) {
+    if (hasRunOut(hold, at)) return declined(state, received, at, 'hold_expired')
     const left = leftOf(state, hold)
     if (left === 0n) return declined(state, received, at, 'hold_captured')
     return accepted(state, received, at, [releasedRow(account, hold, left)])

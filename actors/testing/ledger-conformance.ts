@@ -19,7 +19,7 @@ import {
 } from '../../core/testing/commands.ts'
 import type { Remembered } from '../../core/transaction.ts'
 import { isFault } from '../faults.ts'
-import type { Found, Ledger, Needs, PastIds } from '../ports.ts'
+import type { Found, Ledger, Needs, PartitionCommit, PastIds } from '../ports.ts'
 import { Scribe } from './scribe.ts'
 import { twoCommits } from './two-commits-conformance.ts'
 
@@ -131,30 +131,34 @@ export function ledgerConformance(name: string, start: () => Promise<LedgerMaker
 
   // ---- all or nothing -----------------------------------------------------------------------------------------------------------
 
-  check(
-    'one partition that moved on holds back the whole commit, and it is told as fenced',
-    async ({ scribe, under }) => {
-      const first = await scribe()
-      await first.post(...opened)
-      const heads = new Map([...first.hosted].map(([partition, { position }]) => [partition, position]))
-      const commit = first.decide(credit({ id: 'x' }), credit({ id: 'x', account: 'd:cash' }))
-      const [moved] = commit.partitions
-      assert.ok(moved !== undefined && commit.partitions.length === 2)
-      const wrong = {
-        ...commit,
-        partitions: commit.partitions.map((one) =>
-          one === moved ? { ...one, before: { ...one.before, high: one.before.high + 1 } } : one,
-        ),
-      }
-      await assert.rejects(first.ledger.commit(wrong), (error) => isFault(error) && error.code === 'fenced')
-      const second = await scribe()
-      for (const [partition, head] of second.heads) assert.deepEqual(head.position, heads.get(partition))
-      for (const owner of ['c', 'd']) {
-        const found = await load(second.ledger, under, owner, { transactions: [idKeyOf(owner, 'x')] })
-        assert.deepEqual(found.transactions, [])
-      }
-    },
-  )
+  for (const { what, moved } of [
+    { what: 'position', moved: ({ before }) => ({ before: { ...before, high: before.high + 1 } }) },
+    { what: 'epoch', moved: ({ epoch }) => ({ epoch: epoch - 1 }) },
+    // What came for another partition of the lane left rows and no position.
+    { what: 'last row', moved: ({ firstPseq }) => ({ firstPseq: firstPseq - 1 }) },
+  ] satisfies { what: string; moved: (one: PartitionCommit) => Partial<PartitionCommit> }[]) {
+    check(
+      `one partition that is at another ${what} holds back the whole commit, and it is told as fenced`,
+      async ({ scribe, under }) => {
+        const first = await scribe()
+        await first.post(...opened)
+        const heads = new Map([...first.hosted].map(([partition, { position }]) => [partition, position]))
+        const commit = first.decide(credit({ id: 'x' }), credit({ id: 'x', account: 'd:cash' }))
+        assert.equal(commit.partitions.length, 2)
+        const partitions = commit.partitions.map((one, i) => (i === 0 ? { ...one, ...moved(one) } : one))
+        await assert.rejects(
+          first.ledger.commit({ ...commit, partitions }),
+          (error) => isFault(error) && error.code === 'fenced',
+        )
+        const second = await scribe()
+        for (const [partition, head] of second.heads) assert.deepEqual(head.position, heads.get(partition))
+        for (const owner of ['c', 'd']) {
+          const found = await load(second.ledger, under, owner, { transactions: [idKeyOf(owner, 'x')] })
+          assert.deepEqual(found.transactions, [])
+        }
+      },
+    )
+  }
 
   check('an id that stands already is refused with all that came along', async ({ scribe, under }) => {
     const first = await scribe()

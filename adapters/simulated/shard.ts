@@ -178,9 +178,10 @@ export class SimulatedShard {
   }
 
   /** The compare-and-set: a subclass that leaves something out of it is a broken database. */
-  protected compare({ partition, epoch, before }: PartitionCommit): void {
+  protected compare({ partition, epoch, before, firstPseq }: PartitionCommit): void {
     const head = this.heads.get(partition)
-    if (head === undefined || head.epoch !== epoch || comparePositions(head.position, before) !== 0) {
+    const isThere = head?.epoch === epoch && comparePositions(head.position, before) === 0
+    if (!isThere || head.pseq !== firstPseq - 1) {
       throw new RetryableFault('fenced', `partition ${partition} has moved on`)
     }
   }

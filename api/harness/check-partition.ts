@@ -1,6 +1,6 @@
 // One partition's history as a single actor could have had it: each row that stands must be what the rules make of the commands and messages before it.
 import type { SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
-import { asking } from '../../core/across/coordinate.ts'
+import { asking, type Begun } from '../../core/across/coordinate.ts'
 import { type Coordination, stageLegs } from '../../core/across/joint.ts'
 import { apply } from '../../core/apply.ts'
 import { refusalNumbers } from '../../core/code.ts'
@@ -141,6 +141,13 @@ export class PartitionCheck {
     }
   }
 
+  /** Refused before anybody was asked, because what is reserved would not fit; else all its parties are in one commit. */
+  private begun(received: Received, begun: Begun, stored: Decided): Decided | undefined {
+    const asked = asking(this.state, received, begun)
+    if ('kind' in asked && asked.kind === 'decided' && textOf(asked.decided) === textOf(stored)) return asked.decided
+    return this.across.together(begun, stored)
+  }
+
   /** False: it rests on what another partition has not come to yet. */
   private decided(stored: Decided): boolean {
     const { id } = stored.command
@@ -155,7 +162,7 @@ export class PartitionCheck {
       () => decide(this.state, received, stored.at),
       (one) => one.kind === 'started' || (one.kind === 'decided' && textOf(one.decided) === found),
     )
-    const decided = decision.kind === 'started' ? this.across.together(decision.begun, stored) : decisionOf(decision)
+    const decided = decision.kind === 'started' ? this.begun(received, decision.begun, stored) : decisionOf(decision)
     if (decided === undefined) {
       if (decision.kind === 'started') return false
       broken('rules_decide_so', `${id} stands, but comes to ${decision.kind}`)

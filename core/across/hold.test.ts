@@ -152,6 +152,9 @@ describe('while a capture is on its way', () => {
       town.wait(20_000)
       town.send(credit({ id: 'other', account: 'a:cash', amount: '1' }))
       assert.equal(town.figures('a:cash'), '101.00 60.00 3')
+      // Nor is anything more taken of it.
+      assert.equal(town.send(take({ id: '3', amount: '5' })), 'hold_expired')
+      assert.equal(town.send(release({ account: 'a:cash' })), 'hold_expired')
       while (town.onTheWay.length > 0) town.hear()
       town.send({ type: 'expire', id: '!expire', account: 'a:cash' })
       assert.equal(town.figures('a:cash'), closed ? '101.00 0.00 4' : '61.00 0.00 5')

@@ -21,6 +21,13 @@ export interface OtherParty {
   readonly at: number
 }
 
+/**
+ * It refers to a hold or an original of which an undecided transaction has still to take its part. It goes by messages as that one does, which come in
+ * their order: decided at once it would overtake it, and a final capture would give back what the other is about to take.
+ */
+export const mustFollow = ({ joints }: Readonly<PartitionState>, { link }: Joint): boolean =>
+  link !== undefined && joints.underWay.has(link)
+
 /** Expects that the accounts of all parties are resident; `others` in the order of the transaction's parties. */
 export function together(state: Readonly<PartitionState>, begun: Begun, others: readonly OtherParty[]): Together {
   const phases: (readonly [number, Phase])[] = []

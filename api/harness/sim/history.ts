@@ -111,8 +111,8 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
       residentsMax: random.pick([1, 6, 1_000_000] as const),
       // Or through the mailboxes, where the faults are.
       loopback: random.chance(0.3),
-      // Or without any message where one thread has all parties.
-      together: random.chance(0.5),
+      // Or without any message where one thread has all parties, always or now and then.
+      together: random.pick([0, 0.5, 1] as const),
     },
     mailbox: {
       partitionCommandsMax: random.pick([4, 32_768, 32_768] as const),

@@ -103,7 +103,15 @@ const remembered = (change: (one: Remembered) => Remembered) =>
 
 class EpochlessShard extends SimulatedShard {
   protected override compare(one: LaneCommit['partitions'][number]): void {
-    super.compare({ ...one, epoch: this.heads.get(one.partition)?.epoch ?? one.epoch })
+    const head = this.heads.get(one.partition)
+    super.compare(head === undefined ? one : { ...one, epoch: head.epoch, firstPseq: head.pseq + 1 })
+  }
+}
+
+class RowlessShard extends SimulatedShard {
+  protected override compare(one: LaneCommit['partitions'][number]): void {
+    const head = this.heads.get(one.partition)
+    super.compare(head === undefined ? one : { ...one, firstPseq: head.pseq + 1 })
   }
 }
 
@@ -208,6 +216,18 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     variant: (options) => ({
       ...shard(EpochlessShard)(options),
       faults: { process_freezes: 10, message_slow: 10, client_cut: 3 },
+    }),
+  },
+  rows_not_compared: {
+    what: 'the compare-and-set looks at epoch and position, not at the last row',
+    // Transactions of partitions of one lane, and commits behind one that is cut.
+    variant: (options) => ({
+      ...shard(RowlessShard)(options),
+      faults: { staged_cut: 30, commit_cut: 10, commit_slow: 10 },
+      limits: { batchCommandsMax: 10, residentsMax: 1000, together: 1, overlapCommandsMin: 0 },
+      workers: 1,
+      shards: 1,
+      partitions: 4,
     }),
   },
   nothing_compared: {

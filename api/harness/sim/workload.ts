@@ -96,6 +96,8 @@ class Owner {
   private readonly random: SeededRandom
   private readonly sent: Command[] = []
   private readonly refunded: Command[] = []
+  /** Holds, each as often as it is to be captured soon. */
+  private readonly toCapture: Command[] = []
 
   constructor(name: string, names: readonly string[], random: SeededRandom) {
     this.name = name
@@ -107,13 +109,22 @@ class Owner {
     const { random, sent } = this
     const again = random.pick(sent.slice(-12))
     if (again !== undefined && random.chance(0.08)) return again
-    let command = this.drawn(`t${number}`)
+    let command = this.soon(`t${number}`) ?? this.drawn(`t${number}`)
     // The same id with another body.
     if (again !== undefined && random.chance(0.02) && !again.id.startsWith('!') && !command.id.startsWith('!')) {
       command = { ...command, id: again.id }
     }
     sent.push(command)
     return command
+  }
+
+  /** Captures of one hold that follow each other while none of them is decided. */
+  private soon(id: string): Command | undefined {
+    const { random, toCapture } = this
+    const hold = random.chance(0.5) ? toCapture.shift() : undefined
+    if (hold === undefined) return undefined
+    const amount = random.chance(0.8) ? '1' : undefined
+    return { type: 'capture', ...this.common(id), ...this.named(hold, 'hold'), amount, final: random.chance(0.5) }
   }
 
   private drawn(id: string): Command {
@@ -132,8 +143,19 @@ class Owner {
       case 'hold': {
         const expiresIn = random.chance(0.5) ? random.below(4) : undefined
         const held = random.chance(0.05) ? `late${random.below(4)}` : id
-        const to = random.chance(0.7) ? this.side() : this.anybodys()
-        return { type, ...common, id: held, account: this.account(), amount: this.amount(), to, expiresIn }
+        const hold = { type, ...common, id: held, expiresIn } as const
+        if (random.chance(0.6)) {
+          return { ...hold, account: this.account(), amount: this.amount(), to: this.side() }
+        }
+        // One that can be placed mostly, for somebody else.
+        const placed = {
+          ...hold,
+          account: `${this.name}:cash`,
+          amount: String(random.between(2, 9)),
+          to: this.others(),
+        }
+        for (let i = random.below(4); i > 0; i--) this.toCapture.push(placed)
+        return placed
       }
       case 'capture': {
         const hold = this.earlier(['hold'])
@@ -282,6 +304,12 @@ class Owner {
     const { random } = this
     if (random.chance(0.5)) return this.side()
     return `${random.pick(this.names) ?? this.name}:${random.weighted({ cash: 10, save: 3, loan: 1, none: 0.3 }) ?? 'cash'}`
+  }
+
+  /** An account of another owner, where there is one. */
+  private others(): string {
+    const others = this.names.filter((name) => name !== this.name)
+    return others.length === 0 ? this.house() : `${this.random.pick(others)}:cash`
   }
 
   private side(): string {
