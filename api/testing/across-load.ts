@@ -15,6 +15,8 @@ interface Asked {
   /** What it captures. */
   readonly captures?: { readonly hold: Hold; readonly final: boolean }
   answer: { readonly status: number; readonly body: string } | undefined
+  /** What it was told instead. */
+  refused: string
   answeredAs201: number
 }
 
@@ -158,7 +160,10 @@ export class AcrossLoad {
   }
 
   private hear(one: Asked, answer: HttpAnswer | undefined): void {
-    if (answer === undefined || answer.status === 503 || answer.status === 429) return
+    if (answer === undefined || answer.status === 503 || answer.status === 429) {
+      one.refused = answer === undefined ? 'no answer' : `${answer.status} ${answer.body}`
+      return
+    }
     assert.ok([200, 201, 422].includes(answer.status), `${one.json}: ${answer.status} ${answer.body}`)
     if (answer.status === 201) one.answeredAs201++
     assert.ok(one.answeredAs201 <= 1, `${one.json} was decided twice`)
@@ -188,8 +193,9 @@ export class AcrossLoad {
     )
   }
 
-  get unanswered(): number {
-    return this.asked.filter(({ answer }) => answer === undefined).length
+  /** Each with what it was told instead. */
+  get unanswered(): string[] {
+    return this.asked.filter(({ answer }) => answer === undefined).map(({ json, refused }) => `${json}: ${refused}`)
   }
 
   async sendAllAgain(posts: HttpPosts): Promise<void> {
@@ -246,4 +252,12 @@ const asked = (
   body: Readonly<Record<string, unknown>>,
   moves: Asked['moves'],
   of: Asked['of'],
-): Asked => ({ name: `${owner} ${id}`, json: JSON.stringify(body), moves, of, answer: undefined, answeredAs201: 0 })
+): Asked => ({
+  name: `${owner} ${id}`,
+  json: JSON.stringify(body),
+  moves,
+  of,
+  answer: undefined,
+  refused: 'nothing',
+  answeredAs201: 0,
+})
