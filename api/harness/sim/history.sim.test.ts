@@ -7,7 +7,7 @@ import { faultKinds } from '../../../adapters/simulated/faults.ts'
 import type { WorldOptions } from '../world.ts'
 import { runHistory } from './history.ts'
 
-const fixed = Array.from({ length: 14 }, (_, i) => i + 1)
+const fixed = Array.from({ length: 30 }, (_, i) => i + 1)
 const steps = 100
 
 /** Another one for each state of the source; the same for everybody who has it. */
