@@ -132,7 +132,11 @@ export class PartitionCheck {
       ?.operations.find(({ command }) => firstDifference(command, stored.command) === undefined)
     // The engine's own timers and its catalog ask too.
     if (operation === undefined && !id.startsWith('!')) broken('nothing_unasked', `nobody asked for ${id} as it stands`)
-    return operation?.command ?? stored.command
+    const command = operation?.command ?? stored.command
+    // What the other cells held is looked up for whoever settles: it is not part of what was asked.
+    return command.type === 'settle' && stored.command.type === 'settle'
+      ? { ...command, others: stored.command.others }
+      : command
   }
 
   private nothingIsDue(received: Received, at: number, id: string): void {

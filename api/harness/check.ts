@@ -6,6 +6,7 @@ import type { Command } from '../../core/command.ts'
 import { checkCoupons } from './check-coupons.ts'
 import { checkJournal, checkTransit } from './check-journal.ts'
 import { checkOperations } from './check-operations.ts'
+import { checkTakings } from './check-takings.ts'
 import { isDecided, type Operation } from './operation.ts'
 import { broken, Violation } from './violation.ts'
 import type { World } from './world.ts'
@@ -60,6 +61,7 @@ export function checkWorld(world: World, mayBeQuarantined: (command: Command) =>
   for (const shard of shards) checkJournal(shard)
   checkTransit(shards)
   checkCoupons(shards, world.databases[0]?.catalog ?? [])
+  checkTakings(shards)
   checkOperations({
     shards,
     operations: world.operations,

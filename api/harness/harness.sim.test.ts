@@ -264,3 +264,25 @@ test('points of a program of its own pay a part of an order, and what the API re
   await assert.rejects(bank.putProgram('CNY', { asset: 'CNY', points: '1', worth: '1' }), /worth themselves/)
   await bank.assertInvariants()
 })
+
+test('takings are settled once, however many ask for them at once, from whichever partitions they came', async () => {
+  for (const faults of ['none', 'all'] as const) {
+    const customers = Array.from({ length: 8 }, (_, i) => `cust-${i}`)
+    const bank = await createHarness({
+      seed: 3,
+      faults,
+      partitions: 4,
+      workers: 2,
+      shards: 2,
+      accounts: { 'shop:cash': '0 CNY', ...Object.fromEntries(customers.map((owner) => [`${owner}:cash`, '50.00 CNY'])) },
+    })
+    const order = (owner: string) =>
+      bank.order({ owner, merchant: 'shop', total: '10.00', cash: { account: `${owner}:cash`, amount: '10.00' } })
+    for (const one of await Promise.all(customers.map(order))) assert.equal(one.status, 'posted')
+    const { winners } = await bank.race(20, () => bank.settle({ merchant: 'shop', to: 'shop:cash' }))
+    assert.equal(winners.length, 1)
+    assert.equal(bank.account('shop:cash').balance, '80.00')
+    assert.equal((await bank.settle({ merchant: 'shop', to: 'other:cash' })).status, 'refused')
+    await bank.assertInvariants()
+  }
+})

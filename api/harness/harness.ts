@@ -169,6 +169,10 @@ export class Harness {
   order(given: Given<'order'>): Promise<Outcome> {
     return this.post({ type: 'order', ...this.named(given) })
   }
+  /** Takings of a merchant to an account of the merchant. */
+  settle(given: Given<'settle'>): Promise<Outcome> {
+    return this.post({ type: 'settle', ...this.named(given) })
+  }
   disburse(given: Given<'disbursement'>): Promise<Outcome> {
     return this.post({ type: 'disbursement', ...this.named(given) })
   }

@@ -8,6 +8,7 @@ import { Intake } from '../../actors/intake.ts'
 import type { LaneLimits } from '../../actors/lane-ports.ts'
 import type { MailboxReader, Random } from '../../actors/ports.ts'
 import type { Position } from '../../actors/position.ts'
+import type { Reads } from '../../actors/reads.ts'
 import { placing } from '../../actors/route.ts'
 import { StockKeeper } from '../../actors/stock-keeper.ts'
 import { Supervisor } from '../../actors/supervisor.ts'
@@ -30,6 +31,7 @@ import { dateText } from '../../core/business-date.ts'
 import type { Command } from '../../core/command.ts'
 import { couponAccounts } from '../../core/house.ts'
 import type { Received, Rules } from '../../core/partition.ts'
+import { type Entry, entryOf } from '../entry.ts'
 
 export interface ProcessOptions {
   /** Shard of each partition. */
@@ -57,7 +59,11 @@ export interface Taps {
   /** A partition's frames up to there were given up. */
   readonly trimmed?: (partition: number, position: Position) => void
   readonly quarantined?: (partition: number, id: string) => void
+  /** How a settlement looks at the merchant's cells in other partitions. */
+  readonly cellsElsewhere?: (ask: CellsElsewhere) => CellsElsewhere
 }
+
+export type CellsElsewhere = Reads['cellsElsewhere']
 
 const everyMs = { expiry: 500, lock: 200, points: 60_000 }
 const dueMax = 1000
@@ -72,6 +78,7 @@ export class SimulatedProcess {
   private readonly options: ProcessOptions
   private readonly taps: Taps
   private intake: Intake | undefined
+  private entry: Entry | undefined
   private supervisor: Supervisor | undefined
   private mailbox: MemoryMailbox | StreamsMailbox | undefined
   private keeper: CatalogKeeper | undefined
@@ -134,6 +141,7 @@ export class SimulatedProcess {
     )
     this.mailbox = mailbox
     this.intake = intake
+    this.entry = this.entryTo(intake)
     this.supervisor = supervisor
     await supervisor.start()
     await supervisor.whenHosted()
@@ -164,6 +172,26 @@ export class SimulatedProcess {
       consumedGeneration,
       commandsMax: mailbox.partitionCommandsMax,
     })
+  }
+
+  private entryTo(intake: Intake): Entry {
+    const { databases, party, taps } = this
+    const cellsElsewhere: CellsElsewhere = async (id, partition) => {
+      const answers = await Promise.all(
+        databases.map((database) =>
+          database.ask(party, () =>
+            database.shard.accountsNamed(id).filter((cell) => cell.partition !== partition && cell.key < 0),
+          ),
+        ),
+      )
+      const sums: Record<string, string> = {}
+      for (const cells of answers) {
+        if (cells === undefined) throw new RetryableFault('unavailable', 'the connection ended')
+        for (const { asset, balance } of cells) sums[asset.code] = String(BigInt(sums[asset.code] ?? 0) + balance)
+      }
+      return sums
+    }
+    return entryOf(intake, { cellsElsewhere: taps.cellsElsewhere?.(cellsElsewhere) ?? cellsElsewhere }, party.timers)
   }
 
   private keepCatalog(intake: Intake): CatalogKeeper | undefined {
@@ -326,7 +354,7 @@ export class SimulatedProcess {
   }
 
   submit(command: Command, reply: (answer: Answer) => void, waits = false): void {
-    this.intake?.submit(command, reply, waits)
+    this.entry?.submit(command, reply, waits)
   }
 
   /** Undefined before the process has started. */

@@ -24,6 +24,7 @@ export type Rule =
   | 'holds_end_in_time'
   | 'refunds_are_bounded'
   | 'coupons_are_bounded'
+  | 'takings_are_bounded'
   | 'stored_is_replayed'
   | 'trimmed_is_committed'
   | 'quarantined_for_a_reason'

@@ -48,7 +48,9 @@ export const policyReaders = (reader: typeof makeReader): readonly (readonly [st
   [
     'settle',
     reader(SettleBody, (body, head) => {
-      if (isHouse(body.to)) return invalid('to', 'to must be an account of the merchant, not of the house.')
+      // All settlements of a merchant are decided in one partition: else two of them could each pay out what they both see elsewhere.
+      if (isHouse(body.to) || ownerOfAccount(body.to) !== body.merchant)
+        return invalid('to', `to must be an account of the merchant, ${body.merchant}:...`)
       const amount = body.amount === undefined ? undefined : normalizeDecimal(body.amount)
       // What other partitions hold is looked up on the way to the mailbox.
       return { type: 'settle', ...head, merchant: body.merchant, to: body.to, amount, others: '{}' }

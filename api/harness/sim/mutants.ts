@@ -230,6 +230,10 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       partitions: 4,
     }),
   },
+  own_takings_twice: {
+    what: 'a settlement counts the takings of its own partition among those of the others too',
+    variant: tapped({ cellsElsewhere: (ask) => (id) => ask(id, -1) }),
+  },
   nothing_compared: {
     what: 'no compare-and-set, no unique index',
     variant: shard(TrustingShard),

@@ -70,6 +70,7 @@ const weights = {
   'coupon.redeem': 1,
   'coupon.return': 1,
   order: 3,
+  settle: 2,
 } as const satisfies Partial<Record<Command['type'], number>>
 
 /** Coupons that go back with a refund and coupons that do not, of which there are few. */
@@ -215,7 +216,11 @@ class Owner {
         return { type, ...common, ...this.coupon(), order: order ?? 'o1' }
       }
       case 'order':
-        return { type, ...common, owner: this.name, merchant: 'm', ...this.paid() }
+        return { type, ...common, owner: this.name, merchant: random.pick(this.names) ?? this.name, ...this.paid() }
+      case 'settle': {
+        const amount = random.chance(0.5) ? String(random.between(1, 20)) : undefined
+        return { type, ...common, merchant: this.name, to: `${this.name}:cash`, amount, others: '{}' }
+      }
     }
   }
 
