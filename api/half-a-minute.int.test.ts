@@ -6,7 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { noRedis, type TestRedis, testRedis } from '../adapters/redis/testing/test-redis.ts'
 import { HttpPosts } from './testing/http-posts.ts'
-import { MixedLoad, sent } from './testing/mixed-load.ts'
+import { MixedLoad } from './testing/mixed-load.ts'
+import { openAccounts } from './testing/open-accounts.ts'
 import { Oracle } from './testing/oracle.ts'
 import { eventually, verifyClean } from './testing/run.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
@@ -33,13 +34,7 @@ async function scene(name: string, databaseUrl: string, env: Readonly<Record<str
   const load = new MixedLoad(11, name, 8)
   const oracle = new Oracle()
   const posts = new HttpPosts(server.url, 32)
-  for (const id of load.accounts) {
-    assert.equal((await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
-    const [owner = ''] = id.split(':')
-    const one = sent(owner, { id: `${id}-first`, type: 'credit', account: id, amount: '500' })
-    oracle.sending(one)
-    oracle.answered(one, await posts.post('/v1/transactions', one.json))
-  }
+  await openAccounts(posts, load, oracle)
   const statuses = new Map<number | undefined, number>()
   let over = false
   const client = async (): Promise<void> => {

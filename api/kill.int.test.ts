@@ -6,7 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { HttpPosts } from './testing/http-posts.ts'
-import { MixedLoad, sent } from './testing/mixed-load.ts'
+import { MixedLoad } from './testing/mixed-load.ts'
+import { openAccounts } from './testing/open-accounts.ts'
 import { Oracle } from './testing/oracle.ts'
 import { Seeded } from './testing/seeded.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
@@ -31,17 +32,6 @@ async function start(databaseUrl: string): Promise<TestServer> {
   const server = await startTestServer({ databaseUrl, env })
   servers.push(server)
   return server
-}
-
-async function openAccounts(posts: HttpPosts, load: MixedLoad, oracle: Oracle): Promise<void> {
-  for (const id of load.accounts) {
-    const opened = await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' }))
-    assert.equal(opened?.status, 201)
-    const [owner = ''] = id.split(':')
-    const first = sent(owner, { id: `${id}-first`, type: 'credit', account: id, amount: '500' })
-    oracle.sending(first)
-    oracle.answered(first, await posts.post('/v1/transactions', first.json))
-  }
 }
 
 /** Clients that send until they get no answer or the server stops taking; some send twice at a time, some send old ones again. */

@@ -13,7 +13,8 @@ import { type Switchboard, switchboard } from '../adapters/redis/testing/switchb
 import { noRedis, type TestRedis, testRedis } from '../adapters/redis/testing/test-redis.ts'
 import { credit, opening } from './testing/commands.ts'
 import { HttpPosts } from './testing/http-posts.ts'
-import { MixedLoad, sent } from './testing/mixed-load.ts'
+import { MixedLoad } from './testing/mixed-load.ts'
+import { openAccounts } from './testing/open-accounts.ts'
 import { Oracle } from './testing/oracle.ts'
 import { closeEngines, runEngine, statementOf, verifyClean } from './testing/run.ts'
 import { Seeded } from './testing/seeded.ts'
@@ -49,17 +50,6 @@ async function startedRedis(): Promise<TestRedis> {
   const redis = await testRedis()
   started.push(redis)
   return redis
-}
-
-async function openAccounts(posts: HttpPosts, load: MixedLoad, oracle: Oracle): Promise<void> {
-  for (const id of load.accounts) {
-    const opened = await posts.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' }))
-    assert.equal(opened?.status, 201)
-    const [owner = ''] = id.split(':')
-    const first = sent(owner, { id: `${id}-first`, type: 'credit', account: id, amount: '500' })
-    oracle.sending(first)
-    oracle.answered(first, await posts.post('/v1/transactions', first.json))
-  }
 }
 
 /** Clients that send until they are told to stop, old ones again now and then. What is refused as overloaded counts as not sent. */

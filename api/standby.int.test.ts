@@ -7,7 +7,8 @@ import { freePort } from '../adapters/free-port.ts'
 import { verifyLedger } from '../adapters/postgres/verify.ts'
 import { noPooler, type TestPooler, testPooler } from '../adapters/testing/pooler.ts'
 import { HttpPosts } from './testing/http-posts.ts'
-import { MixedLoad, sent } from './testing/mixed-load.ts'
+import { MixedLoad } from './testing/mixed-load.ts'
+import { openAccounts } from './testing/open-accounts.ts'
 import { Oracle } from './testing/oracle.ts'
 import { eventually, rowsOf } from './testing/run.ts'
 import { startTestServer, type TestServer } from './testing/test-server.ts'
@@ -59,13 +60,7 @@ for (const [how, lock] of [
     const load = new MixedLoad(7, 's', 8)
     const oracle = new Oracle()
     const toFirst = new HttpPosts(first.url, 32)
-    for (const id of load.accounts) {
-      assert.equal((await toFirst.post('/v1/accounts', JSON.stringify({ id, asset: 'CNY' })))?.status, 201)
-      const [owner = ''] = id.split(':')
-      const one = sent(owner, { id: `${id}-first`, type: 'credit', account: id, amount: '500' })
-      oracle.sending(one)
-      oracle.answered(one, await toFirst.post('/v1/transactions', one.json))
-    }
+    await openAccounts(toFirst, load, oracle)
     const port = await freePort()
     const waiting = start(databaseUrl, { ...env, PORT: String(port) }, ['--standby'])
     let over = false

@@ -274,7 +274,10 @@ test('takings are settled once, however many ask for them at once, from whicheve
       partitions: 4,
       workers: 2,
       shards: 2,
-      accounts: { 'shop:cash': '0 CNY', ...Object.fromEntries(customers.map((owner) => [`${owner}:cash`, '50.00 CNY'])) },
+      accounts: {
+        'shop:cash': '0 CNY',
+        ...Object.fromEntries(customers.map((owner) => [`${owner}:cash`, '50.00 CNY'])),
+      },
     })
     const order = (owner: string) =>
       bank.order({ owner, merchant: 'shop', total: '10.00', cash: { account: `${owner}:cash`, amount: '10.00' } })
