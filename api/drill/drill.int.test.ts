@@ -23,6 +23,7 @@ test(`${rounds} faults at random lose nothing and double nothing (SEED=${seed})`
 /** What strikes for so long that the draw above leaves it out; the others of that kind have tests of their own. */
 for (const { name, lastsMs } of [
   { name: 'disk full', lastsMs: 1000 },
+  { name: 'disk of the log full', lastsMs: 0 },
   { name: 'promoted', lastsMs: 0 },
   { name: 'out of memory', lastsMs: 500 },
 ]) {

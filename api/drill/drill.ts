@@ -76,7 +76,10 @@ const faults: readonly Fault[] = [
   ['Postgres dies, its standby is promoted', (stage) => stage.promoteStandby()],
   ['host frozen, standby takes over', (stage) => stage.freezeServer()],
 ]
-const diskFaults: readonly Fault[] = [['disk full for 1.5 s', (stage) => stage.fillDisk(1500)]]
+const diskFaults: readonly Fault[] = [
+  ['disk full for 1.5 s', (stage) => stage.fillDisk(1500)],
+  ['disk of the log full: Postgres ends', (stage) => stage.fillLogDisk()],
+]
 const redisFaults: readonly Fault[] = [
   ['Redis kill -9', (stage) => stage.killRedis()],
   ['Redis paused for 2 s', (stage) => stage.pauseRedis(2000)],
@@ -88,6 +91,7 @@ const slowFaults: ReadonlySet<string> = new Set([
   'Postgres dies, its standby is promoted',
   'host frozen, standby takes over',
   'disk full for 1.5 s',
+  'disk of the log full: Postgres ends',
   'Redis paused for 2 s',
   'Redis out of memory for 1 s',
 ])

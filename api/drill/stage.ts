@@ -1,11 +1,12 @@
 // What a drill plays on: a Postgres, a Redis if there is one, a server and now and then a standby, all of its own and in one folder that goes with
 // it. Starts, kills and freezes them; knows nothing of the load.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, realpath, rename, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { Redis } from 'ioredis'
 import pg from 'pg'
 import { type EmbeddedPostgres, startEmbedded } from '../../adapters/embedded/embedded.ts'
@@ -22,8 +23,8 @@ export interface Server {
 }
 
 const startMs = 60_000
-/** How long a standby follows under load before it has to take over. */
-const followMs = 300
+/** How long it goes on under load before a fault of two steps takes the second one. */
+const underLoadMs = 300
 const addressName = 'primary'
 const isSource = import.meta.url.endsWith('.ts')
 
@@ -160,7 +161,7 @@ export class Stage {
     const isSynchronous = async (): Promise<boolean> =>
       (await this.sql(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`)).length > 0
     if (!(await waitUntil(isSynchronous, 20_000))) throw new Error('the standby of the drill does not follow')
-    await pause(followMs)
+    await pause(underLoadMs)
     await this.endPostgres()
     this.postgres = standby
     this.primary++
@@ -184,6 +185,32 @@ export class Stage {
     } finally {
       await disk.unmount()
     }
+  }
+
+  /** Postgres ends when its log finds no room (PANIC), and is started again when there is some. */
+  async fillLogDisk(): Promise<void> {
+    const log = join(await realpath(join(this.dataDir, 'postgres')), 'pg_wal')
+    const { uid, gid } = await stat(log)
+    const disk = await SmallDisk.mount(join(this.dir, 'log'), uid, gid)
+    try {
+      await this.whileStopped(() => moveFolder(log, join(disk.dir, 'pg_wal'), true))
+      await pause(underLoadMs)
+      await disk.fill()
+      const { pid } = this.postgres
+      // The log goes on in a file that there is no room for.
+      void this.sql('SELECT pg_switch_wal()', 'SELECT txid_current()', 'SELECT pg_switch_wal()').catch(() => undefined)
+      if (!(await waitUntil(() => !isAlive(pid), 20_000))) throw new Error('Postgres goes on without room for its log')
+      await disk.free()
+    } finally {
+      await this.whileStopped(() => moveFolder(join(disk.dir, 'pg_wal'), log, false))
+      await disk.unmount()
+    }
+  }
+
+  private async whileStopped(work: () => Promise<void>): Promise<void> {
+    await this.postgres.stop()
+    await work()
+    this.postgres = await startEmbedded({ dataDir: this.dataDir, supervise: false })
   }
 
   private async moveSegment(tablespace: string): Promise<void> {
@@ -213,6 +240,8 @@ export class Stage {
   /** One after the other; gives the rows of the last. */
   private async sqlAt<Row extends pg.QueryResultRow>(url: string, ...statements: readonly string[]): Promise<Row[]> {
     const client = new pg.Client(url)
+    // A server that ends under a query: that rejects.
+    client.on('error', () => undefined)
     await client.connect()
     try {
       let rows: Row[] = []
@@ -296,6 +325,13 @@ export class Stage {
 /** The servers are the drill's own: what the environment says of the user's (databases, ports, locks) is not for them. */
 const besidesSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => /^(PATH|HOME|TMPDIR|LANG|TZ|NODE_.*)$/.test(name)))
+
+/** With all that is in it and its owner; a link leads from its old place to the new one, if it is to be found there. */
+async function moveFolder(from: string, to: string, leaveLink: boolean): Promise<void> {
+  await rm(to, { force: true })
+  await promisify(execFile)('mv', [from, to])
+  if (leaveLink) await symlink(to, from)
+}
 
 const dataName = (primary: number): string => `data-${primary}`
 const pause = (ms: number): Promise<void> => new Promise((resolve) => systemTimers.after(ms, resolve))
