@@ -21,6 +21,8 @@ export async function startStandby({ primary, primaryDataDir, dataDir }: Standby
   const cluster = join(dataDir, 'postgres')
   await mkdir(dataDir, { mode: 0o711 })
   const client = new pg.Client(primary.url)
+  // A primary that ends is told by the query.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await client.query(`SELECT pg_backup_start('standby', true)`)

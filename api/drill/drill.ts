@@ -107,27 +107,30 @@ export const hasSmallDisk = async (): Promise<boolean> =>
   await canMount(join(tmpdir(), `suanpan-drill-disk-${process.pid}`))
 
 /** Names of the faults that can be injected here. */
-export async function faultsHere({ redis, only = '' }: Pick<DrillOptions, 'redis' | 'only'>): Promise<string[]> {
+export const faultNames = async (options: Pick<DrillOptions, 'redis' | 'only'>): Promise<string[]> =>
+  (await faultsHere(options)).map(([name]) => name)
+
+async function faultsHere({ redis, only = '' }: Pick<DrillOptions, 'redis' | 'only'>): Promise<readonly Fault[]> {
   const here = [
     ...faults,
     ...((await hasSmallDisk()) ? diskFaults : []),
     ...((redis ?? (await hasRedisServer())) ? redisFaults : []),
   ]
-  return here.map(([name]) => name).filter((name) => name.includes(only))
+  return here.filter(([name]) => name.includes(only))
 }
 
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
-  const withRedis = options.redis ?? (await hasRedisServer())
-  const names = new Set(await faultsHere(options))
-  const chosen = [...faults, ...diskFaults, ...redisFaults].filter(([name]) => names.has(name))
+  const redis = options.redis ?? (await hasRedisServer())
+  const chosen = await faultsHere({ ...options, redis })
   if (chosen.length === 0) throw new RangeError(`no fault has "${options.only}" in its name`)
-  const stage = await Stage.set(withRedis, options.env)
+  const stage = await Stage.set(redis, options.env)
+  const drill = new Drill(stage, options, chosen)
   try {
-    const drill = new Drill(stage, options, chosen)
+    options.signal?.throwIfAborted()
     options.signal?.addEventListener('abort', () => drill.stop(), { once: true })
     return await untilAborted(drill.run(), options.signal)
   } finally {
-    await stage.end()
+    await stage.end(drill.fault)
   }
 }
 
@@ -155,6 +158,8 @@ class Drill {
   private over = false
   private overAt = 0
   private stopped = false
+  /** The last that was injected: settles when it has struck and what it broke is mended. */
+  fault: Promise<void> = Promise.resolve()
   private readonly faults: readonly Fault[]
 
   constructor(stage: Stage, options: DrillOptions, faults: readonly Fault[]) {
@@ -209,10 +214,11 @@ class Drill {
     this.longestGapMs = 0
     const began = systemClock.elapsed()
     const poison: Promise<void>[] = []
-    await inject(this.stage, String(n), (id) => {
+    this.fault = inject(this.stage, String(n), (id) => {
       const owner = this.load.owners[n % owners] ?? ''
       poison.push(this.ask(sent(owner, { id, type: 'credit', account: `${owner}:main`, amount: '1' })))
     })
+    await this.fault
     await Promise.all(poison)
     const injected = systemClock.elapsed()
     const before = this.answered

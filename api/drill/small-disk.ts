@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const roomy = '1g'
+const fillTriesMost = 20
 
 export class SmallDisk {
   readonly dir: string
@@ -31,16 +32,25 @@ export class SmallDisk {
 
   /** Not a block more than what is in use. */
   async fill(): Promise<void> {
-    const { blocks, bfree, bsize } = await statfs(this.dir)
-    await run('mount', ['-o', `remount,size=${Math.max(1, blocks - bfree) * bsize}`, this.dir])
+    for (let tries = 1; ; tries++) {
+      const { blocks, bfree, bsize } = await statfs(this.dir)
+      try {
+        await run('mount', ['-o', `remount,size=${Math.max(1, blocks - bfree) * bsize}`, this.dir])
+        return
+      } catch (error) {
+        // Somebody wrote between the two: it cannot be made smaller than what is in use.
+        if (tries === fillTriesMost) throw error
+      }
+    }
   }
 
   async free(): Promise<void> {
     await run('mount', ['-o', `remount,size=${roomy}`, this.dir])
   }
 
+  /** Also while something of it is open. */
   async unmount(): Promise<void> {
-    await run('umount', [this.dir])
+    await run('umount', ['--lazy', this.dir])
     process.removeListener('exit', this.endWithUs)
     await rmdir(this.dir)
   }

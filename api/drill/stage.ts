@@ -33,6 +33,8 @@ export class Stage {
   private readonly env: Readonly<Record<string, string>>
   private readonly children = new Set<ChildProcess>()
   private postgres: EmbeddedPostgres
+  /** Of a fault that is under way. */
+  private standby: EmbeddedPostgres | undefined
   private redis: ChildProcess | undefined
   private readonly redisPort: number | undefined
   /** Where clients go now. */
@@ -60,10 +62,15 @@ export class Stage {
     await chmod(dir, 0o711)
     const postgres = await startEmbedded({ dataDir: join(dir, dataName(0)), supervise: false })
     const stage = new Stage(dir, postgres, withRedis ? await freePort() : undefined, env)
-    await stage.pointToPrimary()
-    await stage.startRedis()
-    stage.server = await stage.startServer()
-    return stage
+    try {
+      await stage.pointToPrimary()
+      await stage.startRedis()
+      stage.server = await stage.startServer()
+      return stage
+    } catch (error) {
+      await stage.end(Promise.resolve())
+      throw error
+    }
   }
 
   /** Of the primary, whichever Postgres that is. */
@@ -84,10 +91,6 @@ export class Stage {
     const link = join(this.dir, addressName)
     await symlink(socketDir, `${link}.new`)
     await rename(`${link}.new`, link)
-  }
-
-  get hasRedis(): boolean {
-    return this.redisPort !== undefined
   }
 
   async startServer(args: readonly string[] = []): Promise<Server> {
@@ -117,7 +120,7 @@ export class Stage {
       said = (said + chunk).slice(-4000)
       url ??= /Suanpan serves at (\S+)/.exec(said)?.[1]
     })
-    const isUp = await waitUntil(() => url !== undefined || child.exitCode !== null, startMs)
+    const isUp = await waitUntil(() => url !== undefined || hasEnded(child), startMs)
     if (!isUp || url === undefined) throw new Error(`a server of the drill did not start:\n${said}`)
     return { url, child, exited }
   }
@@ -157,6 +160,7 @@ export class Stage {
     const former = this.dataDir
     const next = join(this.dir, dataName(this.primary + 1))
     const standby = await startStandby({ primary: this.postgres, primaryDataDir: former, dataDir: next })
+    this.standby = standby
     await this.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`, 'SELECT pg_reload_conf()')
     const isSynchronous = async (): Promise<boolean> =>
       (await this.sql(`SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`)).length > 0
@@ -164,6 +168,7 @@ export class Stage {
     await pause(underLoadMs)
     await this.endPostgres()
     this.postgres = standby
+    this.standby = undefined
     this.primary++
     await this.sqlAt(standby.url, 'SELECT pg_promote()')
     await this.pointToPrimary()
@@ -308,17 +313,25 @@ export class Stage {
     child.stdout.on('data', (chunk: Buffer) => {
       said = (said + chunk).slice(-4000)
     })
-    if (!(await waitUntil(() => said.includes('Ready to accept connections'), 20_000)))
-      throw new Error(`redis-server did not start:\n${said}`)
+    const isReady = (): boolean => said.includes('Ready to accept connections')
+    await waitUntil(() => isReady() || hasEnded(child), 20_000)
+    if (!isReady()) throw new Error(`redis-server did not start:\n${said}`)
   }
 
-  async end(): Promise<void> {
+  /** `fault`: under way at most. It mends what it broke, for which it needs Postgres; then that ends, and what the fault has started meanwhile. */
+  async end(fault: Promise<unknown>): Promise<void> {
+    this.endChildren()
+    await fault.catch(() => undefined)
+    this.endChildren()
+    await Promise.all([this.postgres.stop(), this.standby?.stop()])
+    await rm(this.dir, { recursive: true, force: true })
+  }
+
+  private endChildren(): void {
     for (const child of this.children) {
       child.kill('SIGCONT')
       child.kill('SIGKILL')
     }
-    await this.postgres.stop()
-    await rm(this.dir, { recursive: true, force: true })
   }
 }
 
@@ -333,5 +346,6 @@ async function moveFolder(from: string, to: string, leaveLink: boolean): Promise
   if (leaveLink) await symlink(to, from)
 }
 
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
 const dataName = (primary: number): string => `data-${primary}`
 const pause = (ms: number): Promise<void> => new Promise((resolve) => systemTimers.after(ms, resolve))

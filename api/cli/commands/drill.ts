@@ -27,10 +27,10 @@ Exit code 1 if an answer was lost or a transaction decided twice.`,
   examples: ['suanpan drill', 'suanpan drill --only Redis', 'suanpan drill --minutes 10 --seed 42 --json'],
   async run(argv: readonly string[], io: Io): Promise<number> {
     const { values } = readArguments(drill, argv, [])
-    const { faultsHere, hasRedisServer, hasSmallDisk, isClean, runDrill } = await import('../../drill/drill.ts')
+    const { faultNames, hasRedisServer, hasSmallDisk, isClean, runDrill } = await import('../../drill/drill.ts')
     const minutes = countOf(drill, 'minutes', values.minutes)
     const { only } = values
-    const known = await faultsHere({})
+    const known = await faultNames({})
     if (only !== undefined && known.every((name) => !name.includes(only)))
       throw new UsageError(`no fault here has "${only}" in its name (${known.join(', ')})`, drill)
     if (!(await hasRedisServer())) io.stderr.write('redis-server is not installed: its faults are left out\n')
