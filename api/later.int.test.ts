@@ -1,6 +1,7 @@
 // `Prefer: respond-async` with a real Redis: queued, then applied, by this process or by the next one.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import pg from 'pg'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import { noRedis, type TestRedis, testRedis } from '../adapters/redis/testing/test-redis.ts'
 import { createClient } from './client/client.ts'
@@ -49,11 +50,18 @@ test('queued, then posted; asked again it is the first answer; what a killed pro
   assert.deepEqual([again.status, again.status === 'posted' && again.replayed], ['posted', true])
 
   // While nothing can be committed, what is queued waits, and is told as queued.
-  await postgres.kill9()
+  const inTheWay = new pg.Client(databaseUrl)
+  inTheWay.on('error', () => undefined)
+  await inTheWay.connect()
+  await inTheWay.query('BEGIN')
+  await inTheWay.query('LOCK TABLE suanpan.partition IN SHARE ROW EXCLUSIVE MODE')
   const queued = await client.transactions.queue(credit('later-2'))
   assert.equal(queued.status, 'queued')
   await server.kill9()
   client.close()
+  // With it ends the commit that waits there, whose host is gone.
+  await postgres.kill9()
+  await inTheWay.end().catch(() => undefined)
   await postgres.start()
 
   const next = await start(databaseUrl)
