@@ -144,7 +144,7 @@ export class Intake {
     pending.reply(answer)
   }
 
-  /** Packets that a host let out for other partitions. One that is out of reach asks for them when it is hosted again; they would only fill its mailbox. */
+  /** Packets that a host let out for other partitions. One that is out of reach asks for them when it is hosted again, or its link sends again; they would only fill its mailbox. */
   deliver(packets: readonly Outgoing[]): void {
     for (const packet of packets) if (!this.down.shard.has(packet.to)) this.outbox.addPacket(packet)
   }
