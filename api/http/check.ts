@@ -1,7 +1,8 @@
 // Checks values against TypeBox schemas: a compiled test for the good, and for the bad the one problem that names the field. Unknown
 // fields go first, since a misspelt option is what they protect from.
 import type { Static, TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+// Not of 'typebox/compile': the same compiler, but that entry reads 200 files more at each start.
+import { Compile } from 'typebox/schema'
 import { invalid, Problem, ProblemError, shown } from './problem.ts'
 
 interface Checker<Schema extends TSchema> {
@@ -15,7 +16,7 @@ export function checker<Schema extends TSchema>(schema: Schema): Checker<Schema>
   const compiled = Compile(schema)
   return {
     check: (value): value is Static<Schema> => compiled.Check(value),
-    explain: (value) => problemOf(schema, compiled.Errors(value)),
+    explain: (value) => problemOf(schema, compiled.Errors(value)[1]),
   }
 }
 
@@ -29,7 +30,7 @@ export function validatorCompiler({ schema }: { schema: TSchema }) {
   }
 }
 
-type Errors = ReturnType<ReturnType<typeof Compile>['Errors']>
+type Errors = ReturnType<ReturnType<typeof Compile>['Errors']>[1]
 
 function problemOf(schema: TSchema, errors: Errors): Problem {
   for (const error of errors) {
