@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { EntryView } from '../actors/reads.ts'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
-import { bank, capture, hold, mixed, opening, refund, shop } from './testing/commands.ts'
+import { bank, capture, credit, hold, mixed, opening, refund, shop } from './testing/commands.ts'
 import { Model } from './testing/model.ts'
 import { closeEngines, type Run, rowsOf, runEngine, verifyClean } from './testing/run.ts'
 
@@ -75,6 +75,35 @@ test('two databases hold one ledger', { timeout: 60_000 }, async () => {
   await checkHouses(second, model)
   await second.engine.close()
   await verifyClean(urls)
+})
+
+test('the list of house accounts has each of them once, whatever the length of a page', {
+  timeout: 60_000,
+}, async () => {
+  const { engine } = await runEngine([await postgres.newDatabase(), await postgres.newDatabase()], { partitions: 8 })
+  // What sorts beside `house:fee` alone sorts on the other side of `house:fee|CNY`.
+  const houses = ['fee', 'fee-2', 'fee.2', 'fee:2', 'fee_2', 'fee2', 'feeA', 'FEE', 'z'].map((name) => `house:${name}`)
+  const credits = ['CNY', 'USD'].flatMap((asset) =>
+    houses.flatMap((from) =>
+      accounts.slice(0, 8).map((account) => credit(`${from}-${asset}`, `${account}-${asset}`, '1', { from })),
+    ),
+  )
+  const openings = ['CNY', 'USD'].flatMap((asset) =>
+    accounts.slice(0, 8).map((account) => opening(`${account}-${asset}`, { asset })),
+  )
+  for (const { http } of await engine.postAll([...openings, ...credits])) assert.equal(http, 201)
+  const expected = houses.flatMap((house) => [`${house} CNY -8.00`, `${house} USD -8.00`]).sort()
+  for (const limit of [1, 2, 3, 7, 100]) {
+    const listed: string[] = []
+    let after: string | undefined
+    do {
+      const page = await engine.reads.accountsOf('house', { after, limit })
+      listed.push(...page.items.map(({ id, asset, balance }) => `${id} ${asset} ${balance}`))
+      after = page.next ?? undefined
+    } while (after !== undefined)
+    assert.deepEqual(listed, expected, `pages of ${limit}`)
+  }
+  await engine.close()
 })
 
 /** The sum over the shards, and one statement out of all cells whose balance runs up to that sum. */

@@ -185,15 +185,16 @@ export class PostgresReads implements Reads {
     for (const { shard, partitions } of this.shards()) {
       const { rows } = await this.ask<{ id: string; asset: string }>(shard, {
         name: 'house_accounts',
-        text: `SELECT DISTINCT id, asset FROM suanpan.cell WHERE (id, asset) > ($1, $2) AND partition = ANY ($4::smallint[])
-                ORDER BY id, asset LIMIT $3`,
+        // Byte by byte, whatever the database sorts by, since the pages of several shards are merged here.
+        text: `SELECT id, asset
+                 FROM (SELECT DISTINCT id COLLATE "C" AS id, asset COLLATE "C" AS asset FROM suanpan.cell
+                        WHERE partition = ANY ($4::smallint[])) names
+                WHERE (id, asset) > ($1, $2) ORDER BY id, asset LIMIT $3`,
         values: [afterId, afterAsset, query.limit + 1, partitions],
       })
       for (const row of rows) names.set(`${row.id}|${row.asset}`, row)
     }
-    const sorted = [...names.values()]
-      .sort((a, b) => (`${a.id}|${a.asset}` < `${b.id}|${b.asset}` ? -1 : 1))
-      .slice(0, query.limit + 1)
+    const sorted = [...names.values()].sort(byIdAndAsset).slice(0, query.limit + 1)
     const views: AccountView[] = []
     for (const { id, asset } of sorted) {
       const view = await this.houseAccount(id, asset)
@@ -343,6 +344,10 @@ function entriesText(order: 'asc' | 'desc'): string {
       ORDER BY j.${name}_seq ${order} LIMIT $3)`
   return `SELECT * FROM (${named('from')} UNION ALL ${named('to')}) sides ORDER BY side_seq ${order} LIMIT $3`
 }
+
+/** As the shards sort: by the joined text `house:fee|CNY` would stand behind `house:fee-2|CNY`, and a page end in the midst of the next. */
+const byIdAndAsset = (a: { id: string; asset: string }, b: { id: string; asset: string }): number =>
+  a.id === b.id ? (a.asset < b.asset ? -1 : 1) : a.id < b.id ? -1 : 1
 
 /** A plain entry number is a cursor. Throws RangeError for anything else. */
 function cursorNumber(cursor: string | undefined, without: number): number {
