@@ -1,6 +1,6 @@
 // Whatever goes wrong outside a handler's own words becomes a problem, too: Fastify's errors, routes and methods that are not there, faults
 // of the database, and what is not HTTP at all.
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isFault, RetryableFault } from '../../actors/faults.ts'
@@ -52,8 +52,9 @@ const unavailable = new Problem('shard_unavailable', 'The database did not answe
 const fault = new Problem('fault', 'The operators find the reason in the log, under the x-request-id of this answer.')
 const malformed = invalid(undefined, 'The request could not be read.')
 
-/** For answers that Fastify itself has begun: keeps the headers that it has set (`connection: close` while a body is unread). */
-function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+/** For answers that Fastify itself has begun: keeps the headers that it has set, such as `allow`. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+  readRest(request.raw, reply)
   if (problem.http === 503) reply.header('retry-after', '1')
   reply
     .code(problem.http)
@@ -61,6 +62,24 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
     .header('content-type', problemType)
     // As bytes: to a string Fastify would add a charset, which this type does not have.
     .send(Buffer.from(problem.body(pathOf(request.raw.url))))
+}
+
+/** A body that nobody wants may go on for so long. */
+const restMs = 30_000
+
+/**
+ * Reads what is still to come of a body into nothing, and lets the connection live. Fastify would close it: on unread bytes that is a reset,
+ * under which the answer is lost to a client that sends its whole body before it reads.
+ */
+function readRest(body: IncomingMessage, reply: FastifyReply): void {
+  if (body.complete) return
+  const { raw } = reply
+  // Not where the client wants it closed, or the server closes.
+  if (reply.hasHeader('connection') && raw.shouldKeepAlive && !raw.hasHeader('connection'))
+    reply.header('connection', 'keep-alive')
+  body.resume()
+  const timer = setTimeout(() => body.destroy(), restMs).unref()
+  body.once('close', () => clearTimeout(timer))
 }
 
 /** A route that exists: its path as a pattern and its methods. */
@@ -97,6 +116,9 @@ export function notFoundHandler(routes: ReadonlyMap<string, KnownRoute>) {
 }
 
 const noSuchPath = new Problem('not_found', 'There is nothing at this path.')
+
+/** RFC 9112 wants 400; Node's own would be an answer without a body and a request id. */
+export const noHost = invalid('host', 'The Host header is missing.')
 
 /** For what Node's parser refuses. The socket is closed: where the next request would begin is not known. */
 export function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {

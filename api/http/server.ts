@@ -1,6 +1,6 @@
 // The HTTP way in: joins routes, body parsers, errors and metrics into one Fastify instance. It listens, drains and ends when its owner
 // says so; it owns neither the engine nor the reads.
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Engine } from '../../actors/engine.ts'
 import type { Reads } from '../../actors/reads.ts'
@@ -11,7 +11,16 @@ import { parseJsonBodies, singleBytesMax } from './body-parsers.ts'
 import { campaignRoutes } from './campaigns.ts'
 import { validatorCompiler } from './check.ts'
 import { collectOpenApi, pages } from './docs.ts'
-import { clientErrorHandler, errorHandler, type KnownRoute, type Log, notFoundHandler, routePattern } from './errors.ts'
+import {
+  clientErrorHandler,
+  errorHandler,
+  type KnownRoute,
+  type Log,
+  noHost,
+  notFoundHandler,
+  routePattern,
+  sendProblem,
+} from './errors.ts'
 import { EngineIntake } from './intake.ts'
 import { type HttpMetrics, httpMetrics } from './metrics.ts'
 import { opsRoutes } from './ops.ts'
@@ -59,7 +68,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     return503OnClosing: false,
     frameworkErrors: onError,
     clientErrorHandler,
+    http: { requireHostHeader: false },
   })
+  // Only `100-continue` is known; of the others a server may make nothing (RFC 9110), where Node would answer 417 without a body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.setErrorHandler(onError)
   app.setValidatorCompiler(validatorCompiler)
   // Answers are text already; response schemas are for the document only.
@@ -89,6 +101,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   return app
 }
 
+const isHostMissing = ({ raw }: FastifyRequest): boolean => raw.headers.host === undefined && raw.httpVersion === '1.1'
+
 /** Gives each route its meter and its request id header, and knows which paths and methods there are. */
 function watchRoutes(app: FastifyInstance, metrics: HttpMetrics): void {
   const routes = new Map<string, KnownRoute>()
@@ -103,7 +117,8 @@ function watchRoutes(app: FastifyInstance, metrics: HttpMetrics): void {
       (request, reply, done) => {
         meter.start(reply.raw, request.id)
         reply.header('x-request-id', request.id)
-        done()
+        if (isHostMissing(request)) sendProblem(request, reply, noHost)
+        else done()
       },
       ...before,
     ]

@@ -140,7 +140,45 @@ test('a body that is announced too large is refused before it is sent', async ()
   )
   assert.ok(answered !== undefined)
   assertProblem(answered, 'payload_too_large')
-  assert.equal(answered.headers.connection, 'close')
+})
+
+test('whoever sends all of a body that is too large before he reads gets his answer, and the connection lives on', async () => {
+  const size = 8 * 1024 * 1024
+  const chunk = ' '.repeat(64 * 1024)
+  const bodies = [
+    [`content-length: ${size}`, chunk, ''],
+    ['transfer-encoding: chunked', `10000\r\n${chunk}\r\n`, '0\r\n\r\n'],
+  ] as const
+  for (const [headers, part, last] of bodies) {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.pause()
+    socket.write(`POST /v1/transactions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`)
+    for (let sent = 0; sent < size; sent += chunk.length) if (!socket.write(part)) await once(socket, 'drain')
+    socket.write(last + request(body))
+    let text = ''
+    for await (const heard of socket) {
+      text += String(heard)
+      if (text.includes('"pay-1"')) break
+    }
+    const [refused, next] = answers(text)
+    assert.ok(refused !== undefined)
+    assertProblem(refused, 'payload_too_large')
+    assert.equal(refused.headers.connection, 'keep-alive')
+    assert.equal(next?.statusCode, 201)
+  }
+})
+
+test('without a host, or with an expectation that nobody knows, it is answered like anything else', async () => {
+  for (const path of ['/healthz', '/v1/nothing']) {
+    const text = await talk(`GET ${path} HTTP/1.1\r\nconnection: close\r\n\r\n`)
+    assert.match(text, /content-length/)
+    const [answered] = answers(text)
+    assert.ok(answered !== undefined)
+    assertProblem(answered, path === '/healthz' ? 'invalid' : 'not_found', path === '/healthz' ? 'host' : undefined)
+  }
+  assert.match(await talk('GET /healthz HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /)
+  const text = await talk(request(body, 'expect: much\r\n'), (seen) => seen.includes('"pay-1"'))
+  assert.match(text, /^HTTP\/1\.1 201 /)
 })
 
 test('a chunked body that grows too large is refused', async () => {
