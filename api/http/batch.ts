@@ -115,7 +115,7 @@ const schema = {
       description: 'The batch was read.',
       content: {
         'application/json': { schema: answersSchema },
-        'application/x-ndjson': { schema: Type.Ref('BatchItem#') },
+        'application/x-ndjson': { schema: Type.Union([Type.Ref('BatchItem#'), Type.Ref('BatchEnd#')]) },
         'application/msgpack': { schema: answersSchema },
       },
     },

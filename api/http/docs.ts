@@ -15,6 +15,7 @@ import {
   PointsAnswer,
 } from '../../schemas/http/account.ts'
 import {
+  BatchEndAnswer,
   BatchItemAnswer,
   ProblemAnswer,
   QueuedAnswer,
@@ -56,6 +57,7 @@ const named = [
   TransactionViewAnswer,
   QueuedAnswer,
   BatchItemAnswer,
+  BatchEndAnswer,
   ProblemAnswer,
   AccountAnswer,
   AccountsAnswer,

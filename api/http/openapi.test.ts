@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { problems } from '../../schemas/problem.ts'
+import type { TSchema } from 'typebox'
+import { problemBody, problems } from '../../schemas/problem.ts'
+import { checker } from './check.ts'
+import { acceptedBody } from './testing/fake-engine.ts'
 import { assertProblem } from './testing/problems.ts'
 import { start } from './testing/start.ts'
 
-const { app } = await start()
+const { app, reads } = await start()
 after(() => app.close())
 
 interface Operation {
@@ -139,4 +142,52 @@ test('every route of the document answers, if only with a problem', async () => 
       assertProblem(answered, 'invalid', (JSON.parse(answered.body) as { field?: string }).field)
     else assert.equal(answered.statusCode, 200)
   }
+})
+
+/** The schema of an answer with every reference in place. */
+function answerSchema(path: string, method: string, type: string): TSchema {
+  const whole = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map(whole)
+    const { $ref } = value as { $ref?: string }
+    if ($ref !== undefined) return whole(document.components.schemas[$ref.split('/').at(-1) ?? ''])
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, whole(member)]))
+  }
+  const content = document.paths[path]?.[method]?.responses[200]?.content?.[type] as { schema: unknown }
+  return whole(content.schema) as TSchema
+}
+
+test('a transaction that is read is of its schema, whatever became of it', async () => {
+  const { check } = checker(answerSchema('/v1/transactions/{id}', 'get', 'application/json'))
+  const refusal = problemBody('insufficient_funds', {
+    detail: '1 is available, 2 is needed.',
+    facts: { available: '1', needed: '2' },
+    instance: '/v1/transactions/pay-1?owner=c',
+  })
+  const bodies = [
+    [201, acceptedBody({ type: 'debit', id: 'pay-1', account: 'c:cash', amount: '1', to: 'house:x' }), 'posted'],
+    [422, refusal, 'declined'],
+    [202, '{"id":"pay-1","status":"undecided"}', 'undecided'],
+  ] as const
+  for (const [http, body, state] of bodies) {
+    reads.transactions.set('c pay-1', { http, body, transfers: [], now: { state } })
+    const read = await app.inject('/v1/transactions/pay-1?owner=c')
+    assert.equal(read.statusCode, 200)
+    assert.ok(check(JSON.parse(read.body)), read.body)
+    assert.equal(check({ ...JSON.parse(read.body), now: undefined }), false)
+  }
+})
+
+test('every line of a streamed batch is of its schema, the last one too', async () => {
+  const { check } = checker(answerSchema('/v1/transactions/batch', 'post', 'application/x-ndjson'))
+  const answered = await app.inject({
+    method: 'POST',
+    url: '/v1/transactions/batch',
+    headers: { 'content-type': 'application/x-ndjson' },
+    payload: '{"id":"a","type":"debit","account":"c:cash","amount":"1"}\n{}\n',
+  })
+  const lines = answered.body.trim().split('\n')
+  assert.equal(lines.length, 3)
+  for (const line of lines) assert.ok(check(JSON.parse(line)), line)
+  assert.equal(check({ count: 2 }), false)
 })

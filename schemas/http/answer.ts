@@ -4,44 +4,43 @@ import { type ProblemCode, problems } from '../problem.ts'
 
 const problemCodes = Object.keys(problems) as readonly ProblemCode[]
 
-export const ProblemAnswer = Type.Object(
-  {
-    type: Type.String({ description: 'urn:suanpan:problem:<code>' }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    code: Type.Enum([...problemCodes]),
-    retryable: Type.Boolean({ description: 'Sending the same again (the same id) can help.' }),
-    effect: Type.Enum(['none', 'applied', 'unknown']),
-    field: Type.Optional(Type.String({ description: 'The wrong field, such as `transfers[2].amount`.' })),
-    available: Type.Optional(Type.String({ description: 'insufficient_funds: what was available.' })),
-    needed: Type.Optional(Type.String({ description: 'insufficient_funds: what was needed.' })),
-    total: Type.Optional(Type.String({ description: 'order_not_balanced: as given.' })),
-    sum: Type.Optional(Type.String({ description: 'order_not_balanced: what the parts sum up to.' })),
-    pointsValue: Type.Optional(Type.String({ description: 'order_not_balanced: what the points are worth.' })),
-    discount: Type.Optional(Type.String({ description: 'order_not_balanced: what the coupon takes off.' })),
-    instance: Type.Optional(Type.String({ description: 'Path of the resource.' })),
-  },
-  {
-    $id: 'Problem',
-    title: 'Problem',
-    description: 'RFC 9457.',
-    examples: [
-      {
-        type: 'urn:suanpan:problem:insufficient_funds',
-        title: problems.insufficient_funds.title,
-        status: 422,
-        detail: '70.00 is available, 80.00 is needed.',
-        code: 'insufficient_funds',
-        retryable: false,
-        effect: 'none',
-        available: '70.00',
-        needed: '80.00',
-        instance: '/v1/transactions/pay-20260301-0001?owner=cust-42',
-      },
-    ],
-  },
-)
+const problemMembers = {
+  type: Type.String({ description: 'urn:suanpan:problem:<code>' }),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: Type.Enum([...problemCodes]),
+  retryable: Type.Boolean({ description: 'Sending the same again (the same id) can help.' }),
+  effect: Type.Enum(['none', 'applied', 'unknown']),
+  field: Type.Optional(Type.String({ description: 'The wrong field, such as `transfers[2].amount`.' })),
+  available: Type.Optional(Type.String({ description: 'insufficient_funds: what was available.' })),
+  needed: Type.Optional(Type.String({ description: 'insufficient_funds: what was needed.' })),
+  total: Type.Optional(Type.String({ description: 'order_not_balanced: as given.' })),
+  sum: Type.Optional(Type.String({ description: 'order_not_balanced: what the parts sum up to.' })),
+  pointsValue: Type.Optional(Type.String({ description: 'order_not_balanced: what the points are worth.' })),
+  discount: Type.Optional(Type.String({ description: 'order_not_balanced: what the coupon takes off.' })),
+  instance: Type.Optional(Type.String({ description: 'Path of the resource.' })),
+}
+
+export const ProblemAnswer = Type.Object(problemMembers, {
+  $id: 'Problem',
+  title: 'Problem',
+  description: 'RFC 9457.',
+  examples: [
+    {
+      type: 'urn:suanpan:problem:insufficient_funds',
+      title: problems.insufficient_funds.title,
+      status: 422,
+      detail: '70.00 is available, 80.00 is needed.',
+      code: 'insufficient_funds',
+      retryable: false,
+      effect: 'none',
+      available: '70.00',
+      needed: '80.00',
+      instance: '/v1/transactions/pay-20260301-0001?owner=cust-42',
+    },
+  ],
+})
 
 const transactionMembers = {
   id: Type.String(),
@@ -80,25 +79,34 @@ export const QueuedAnswer = Type.Object(
   },
 )
 
-export const TransactionViewAnswer = Type.Object(
-  {
-    ...transactionMembers,
-    transfers: Type.Array(
-      Type.Object({
-        from: Type.String(),
-        to: Type.String(),
-        amount: Type.String(),
-        asset: Type.String(),
-        kind: Type.String(),
-      }),
-    ),
-    now: Type.Object({
-      state: Type.String(),
-      captured: Type.Optional(Type.String()),
-      remaining: Type.Optional(Type.String()),
-      refunded: Type.Optional(Type.String()),
+/** What a read adds to the first answer. */
+const sinceMembers = {
+  transfers: Type.Array(
+    Type.Object({
+      from: Type.String(),
+      to: Type.String(),
+      amount: Type.String(),
+      asset: Type.String(),
+      kind: Type.String(),
     }),
-  },
+  ),
+  now: Type.Object({
+    state: Type.String(),
+    captured: Type.Optional(Type.String()),
+    remaining: Type.Optional(Type.String()),
+    refunded: Type.Optional(Type.String()),
+  }),
+}
+
+export const TransactionViewAnswer = Type.Union(
+  [
+    Type.Object({ ...transactionMembers, ...sinceMembers }, { description: 'Posted, or a hold.' }),
+    Type.Object({ ...problemMembers, ...sinceMembers }, { description: 'Declined.' }),
+    Type.Object(
+      { id: Type.String(), status: Type.Literal('undecided'), ...sinceMembers },
+      { description: 'Under way between owners: nothing is posted, and it may still be declined.' },
+    ),
+  ],
   {
     $id: 'TransactionView',
     title: 'TransactionView',
@@ -124,4 +132,12 @@ export const BatchItemAnswer = Type.Object(
     body: Type.Union([Type.Ref('Transaction#'), Type.Ref('Problem#')]),
   },
   { $id: 'BatchItem', title: 'BatchItem' },
+)
+
+export const BatchEndAnswer = Type.Object(
+  {
+    done: Type.Boolean({ description: 'false: the server stopped reading because it closes.' }),
+    count: Type.Integer({ description: 'Items that were answered.' }),
+  },
+  { $id: 'BatchEnd', title: 'BatchEnd', description: 'The last line of an answer in NDJSON.' },
 )
