@@ -37,12 +37,16 @@ test('a line of 64 kB is taken, a longer one is skipped and counted, however it 
   const long = (bytes: number): string => JSON.stringify('x'.repeat(bytes - 2))
   const right = text(`1\n${long(singleBytesMax)}\n2\n`)
   const wrong = text(`1\n${long(singleBytesMax + 1)}\n2\n`)
+  const carriage = [singleBytesMax, singleBytesMax + 1].map((bytes) => text(`1\n${long(bytes)}\r\n2\r\n`))
   const huge = text(`1\n${long(5 * singleBytesMax)}\n2`)
   const every = (bytes: Buffer, step: number): number[] =>
     Array.from({ length: Math.floor(bytes.length / step) }, (_, i) => i * step)
   for (const step of [1_000, 16_384, 65_536, 1_000_000]) {
     assert.deepEqual(values(right, every(right, step)), [1, 'x'.repeat(singleBytesMax - 2), 2])
     assert.deepEqual(values(wrong, every(wrong, step)), [1, 'payload_too_large', 2])
+    const [fits = huge, tooMuch = huge] = carriage
+    assert.deepEqual(values(fits, every(fits, step)), [1, 'x'.repeat(singleBytesMax - 2), 2])
+    assert.deepEqual(values(tooMuch, every(tooMuch, step)), [1, 'payload_too_large', 2])
     assert.deepEqual(values(huge, every(huge, step)), [1, 'payload_too_large', 2])
   }
 })

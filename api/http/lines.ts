@@ -5,6 +5,7 @@ import { brokenUtf8, emptyBody, parseJsonText, singleBytesMax } from './body-par
 import { Problem } from './problem.ts'
 
 const newline = 0x0a
+const carriageReturn = 0x0d
 
 const tooLong = new Problem('payload_too_large', `A line must be at most ${singleBytesMax} bytes.`)
 
@@ -45,7 +46,8 @@ export class LineCutter {
   private hold(bytes: Buffer): void {
     if (this.dropping || bytes.length === 0) return
     this.heldBytes += bytes.length
-    if (this.heldBytes <= singleBytesMax) {
+    // One more, which may be the carriage return before the newline.
+    if (this.heldBytes <= singleBytesMax + 1) {
       this.held.push(bytes)
       return
     }
@@ -78,7 +80,8 @@ function whole(bytes: Buffer, values: unknown[]): void {
 }
 
 function line(bytes: Buffer, values: unknown[]): void {
-  if (bytes.length > singleBytesMax) values.push(tooLong)
+  const length = bytes.length - (bytes.at(-1) === carriageReturn ? 1 : 0)
+  if (length > singleBytesMax) values.push(tooLong)
   else if (isUtf8(bytes)) textLine(bytes.toString('utf8'), values)
   else values.push(brokenUtf8)
 }
