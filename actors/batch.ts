@@ -178,6 +178,7 @@ export class Batch {
     this.begin(hosted).attempt = attempt
     hosted.position = after
     hosted.segment = nextSegment
+    hosted.seen.switchTo(nextSegment)
   }
 
   /** Records that a command was given up after it failed twice; its id is answered `internal_error` for ever. */

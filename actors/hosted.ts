@@ -8,11 +8,11 @@ import { Lots } from '../core/lots.ts'
 import type { PartitionState, Rules } from '../core/partition.ts'
 import { openJointOf } from '../schemas/joint-record.ts'
 import { TupleWriter } from '../schemas/journal-row.ts'
-import { SeenIds } from './id-filter.ts'
 import { Links, openQuestions } from './links.ts'
 import type { PlainRows } from './plain-rows.ts'
 import type { Head } from './ports.ts'
 import type { Position } from './position.ts'
+import type { SeenIds } from './seen-ids.ts'
 import type { Caution } from './suspects.ts'
 import { Taken } from './taken.ts'
 
@@ -76,8 +76,7 @@ export function hostedAt(
     rules,
   }
   resume(state, head)
-  for (const idKey of state.joints.coordinations.keys()) seen.add(idKey)
-  return {
+  const hosted: Hosted = {
     partition: head.partition,
     epoch: head.epoch,
     state,
@@ -97,6 +96,13 @@ export function hostedAt(
     segment: head.segment,
     caution,
   }
+  seeUndecided(hosted)
+  return hosted
+}
+
+/** What is not decided has no row that could be found, or only a message: its id is seen as long as it is under way. */
+export function seeUndecided({ seen, state }: Hosted): void {
+  for (const idKey of state.joints.coordinations.keys()) seen.add(idKey)
 }
 
 /** Undecided transactions: of the long form from their records, of the short form from the questions that have no answer. */
@@ -110,5 +116,3 @@ function resume(state: PartitionState, { joints, links }: Head): void {
     }
   }
 }
-
-export const freshSeenIds = (): SeenIds => new SeenIds()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type IdKey, idKeyFromBytes, idKeyOf } from '../core/identity.ts'
-import { bitsPerId, IdFilter, SeenIds } from './id-filter.ts'
+import { bitsPerId, IdFilter, pageBytes, probeOf, probes } from './id-filter.ts'
 
 const keys = (count: number, owner: string): IdKey[] =>
   Array.from({ length: count }, (_, i) => idKeyOf(owner, String(i)))
@@ -34,33 +34,27 @@ test('at most one unknown id in a thousand is taken for a known one, in a filter
   }
 })
 
+test('all bits of an id lie in the page that its key names', () => {
+  fc.assert(
+    fc.property(anyKey, fc.constantFrom(1, 10_000), (id, ids) => {
+      const filter = new IdFilter(ids)
+      filter.add(id)
+      const bytes = filter.toBytes()
+      const pages = bytes.length / pageBytes
+      const { hash, bit, step } = probeOf(id)
+      const page = bytes.subarray((hash & (pages - 1)) * pageBytes)
+      const set = new Set(Array.from({ length: probes }, (_, i) => (bit + i * step) % (pageBytes * 8)))
+      for (const one of set) assert.ok(((page[one >> 3] ?? 0) & (1 << (one & 7))) !== 0)
+      let bits = 0
+      for (const byte of bytes) for (let rest = byte; rest !== 0; rest &= rest - 1) bits++
+      assert.equal(bits, set.size)
+    }),
+    { numRuns: 50 },
+  )
+})
+
 test('an empty filter holds nothing; stored bytes of another size are refused', () => {
   const filter = new IdFilter(0)
   assert.equal(filter.mayHold(idKeyOf('a', '1')), false)
-  assert.throws(() => IdFilter.from(1000, filter.toBytes()), RangeError)
-})
-
-test('until the past is loaded every id may have been seen', () => {
-  const seen = new SeenIds()
-  const [a, b] = keys(2, 'c') as [IdKey, IdKey]
-  assert.ok(seen.mayHold(a))
-  seen.add(a)
-  seen.loaded = true
-  assert.ok(seen.mayHold(a))
-  assert.equal(seen.mayHold(b), false)
-})
-
-test('ids of closed segments and of a chain that grew are all found, and few others', () => {
-  const seen = new SeenIds()
-  seen.loaded = true
-  const here = keys(30_000, 'here')
-  for (const id of here) seen.add(id)
-  const past = keys(5000, 'past')
-  const closed = new IdFilter(past.length)
-  for (const id of past) closed.add(id)
-  seen.addClosed(1, closed)
-  for (const id of [...here, ...past]) assert.ok(seen.mayHold(id))
-  const wrong = keys(20_000, 'unknown').filter((id) => seen.mayHold(id)).length
-  assert.ok(wrong < 60, String(wrong))
-  assert.ok(seen.bytes < 30_000 * 8)
+  assert.throws(() => IdFilter.from(10_000, filter.toBytes()), RangeError)
 })

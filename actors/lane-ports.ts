@@ -48,6 +48,10 @@ export interface CommitStats {
   readonly commitMs: number
   readonly decideMs: number
   readonly residents: number
+  /** Of the filters over ids that the lane has in memory. */
+  readonly idFilterBytes: number
+  /** Ids looked up in the ledger since the last commit because those filters could not exclude them. */
+  readonly idsLookedUp: number
   /** Answers by code: `posted`, `pending`, a refusal, `replayed`, or a transport code. */
   readonly outcomes: Readonly<Record<string, number>>
   /** Number of the last journal row of each partition in it. */
@@ -61,6 +65,8 @@ export interface LaneLimits {
   readonly overlapCommandsMin?: number
   /** Accounts and cells kept in memory. */
   readonly residentsMax: number
+  /** Bytes of the filters over ids of closed segments and open ones together, of which the latter are kept whatever they take; no bound if not given. */
+  readonly idFilterBytesMax?: number
   /** False: packets between partitions of the lane go through the mailbox as all others do. What must not make a difference, for the test that it makes none. */
   readonly loopback?: boolean
   /**

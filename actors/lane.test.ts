@@ -1053,6 +1053,32 @@ test('a new id costs no load once the ids of the past are known, a repeated one 
   assert.equal(ledger.loads, loads + 1)
 })
 
+test('an id is seen while its transaction is undecided, though the filter of its segment has gone from memory', async () => {
+  const outside: Outgoing[] = []
+  const intake = {
+    answers: () => undefined,
+    hosted: () => undefined,
+    deliver: (packets: readonly Outgoing[]) => outside.push(...packets),
+  }
+  const { run, shard, across } = await neighbours({
+    intake,
+    limits: { ...byMessages, loopback: false, idFilterBytesMax: 0 },
+  })
+  // Of the same owner, and no party to it.
+  const plain = (id: string): Command => debit({ id, account: 'c:more', amount: '1' })
+  await run.askInTurn(points({ id: 'c', account: 'c:more' }), plain('d'))
+  run.send(across)
+  await run.until(() => outside.length > 0)
+  run.lane.switchSegment(2)
+  await run.until(() => [...shard.heads.values()].every(({ segment }) => segment === 2))
+  for (const segment of shard.closeSegments()) run.lane.segmentClosed(segment)
+  await run.settle()
+  const rows = shard.rows.length
+  const [again] = await run.ask(plain(across.id))
+  assert.equal(again?.http, 409)
+  assert.equal(shard.rows.length, rows)
+})
+
 test('batches stay small while the ids of the past are read: each of theirs is looked up', async () => {
   const shard = new SimulatedShard(1)
   const { run, ledger } = started({ shard, limits: { batchCommandsMax: 4096, residentsMax: 1000 } })

@@ -10,7 +10,7 @@ import { Batch, CommandFailed } from './batch.ts'
 import { Commits } from './commits.ts'
 import { isFault, RetryableFault } from './faults.ts'
 import { Gate } from './gate.ts'
-import { type Hosted, hostedAt } from './hosted.ts'
+import { type Hosted, hostedAt, seeUndecided } from './hosted.ts'
 import type { LaneLimits, LanePorts } from './lane-ports.ts'
 import { Loopback } from './loopback.ts'
 import { type Neighbours, nobody } from './neighbours.ts'
@@ -61,7 +61,7 @@ export class Lane {
     this.turns = ports.turns ?? new Turns()
     this.limits = limits
     this.rules = rules
-    this.seen = new PastSeen(ports)
+    this.seen = new PastSeen(ports, () => limits.idFilterBytesMax ?? Number.POSITIVE_INFINITY)
     this.commits = new Commits(ports.ledger)
     this.loopback = new Loopback(this.partitions, limits.loopback !== false)
     this.gate = new Gate(ports, this.partitions, this.loopback)
@@ -89,6 +89,12 @@ export class Lane {
   /** From the next commit on rows go to this segment. */
   switchSegment(segment: number): void {
     this.targetSegment = Math.max(this.targetSegment, segment)
+    this.wake.now()
+  }
+
+  /** Nobody writes to it any more, and the ledger has its filters. */
+  segmentClosed(segment: number): void {
+    this.seen.segmentClosed(segment)
     this.wake.now()
   }
 
@@ -127,6 +133,7 @@ export class Lane {
 
   private async step(): Promise<void> {
     this.commits.check()
+    if (this.seen.settle()) for (const hosted of this.partitions.values()) seeUndecided(hosted)
     if (this.mustLook) throw new RetryableFault('unavailable', 'the database may be another one by now')
     if (this.releasing.size > 0 || this.joining) return await this.changePartitions()
     const switching = this.partitionsToSwitch()
@@ -146,7 +153,7 @@ export class Lane {
       await this.alone(hosted, hosted.taken.allWaiting(), hosted.taken.places(), after)
   }
 
-  /** While each id must be looked up in every segment, a full batch would take as long as its deadline on a large journal. */
+  /** While each id must be looked up in many segments, a full batch would take as long as its deadline on a large journal. */
   private commandsMost(): number {
     const { batchCommandsMax } = this.limits
     return this.seen.areKnown ? batchCommandsMax : Math.min(batchCommandsMax, unknownIdsMost)
@@ -202,8 +209,10 @@ export class Lane {
     commandsOf: (hosted: Hosted) => Taken,
     neighbour = nobody.hosted,
   ): Promise<Activated> {
+    const hosts = [...parts.keys()]
     try {
-      return await activate(this.ports.ledger, [...parts.keys()], batch, commandsOf, neighbour)
+      await this.seen.lookUp(hosts, commandsOf)
+      return await activate(this.ports.ledger, hosts, batch, commandsOf, neighbour)
     } catch (error) {
       if (isFault(error)) throw error
       for (const [{ partition }, until] of parts) this.cautions.suspect(partition, { until, known: undefined })
@@ -235,6 +244,8 @@ export class Lane {
           commitMs: this.ports.clock.elapsed() - started,
           decideMs,
           residents: this.residents(),
+          idFilterBytes: this.seen.bytes,
+          idsLookedUp: this.seen.takeNotExcluded(),
           outcomes: batch.outcomes,
           pseqs: commit.partitions.map(({ partition, lastPseq }) => [partition, lastPseq] as const),
         })
@@ -458,7 +469,7 @@ export class Lane {
       this.committed(head.partition, head.pseq)
       const isFirst = !this.epochs.has(head.partition)
       const caution = this.cautions.whenHosted(head.partition, head.position, head.attempt, isFirst)
-      const hosted = hostedAt(head, this.rules, this.seen.of(head.partition), caution, besides)
+      const hosted = hostedAt(head, this.rules, this.seen.of(head.partition, head.segment), caution, besides)
       this.partitions.set(head.partition, hosted)
       this.epochs.set(head.partition, head.epoch)
       this.ports.mailbox.open(head.partition, head.position)

@@ -215,7 +215,9 @@ export type Claim =
   | { readonly kind: 'resume'; readonly epochs: ReadonlyMap<number, number> }
 
 export interface PastIds {
-  id(partition: number, idKey: IdKey): void
+  id(partition: number, segment: number, idKey: IdKey): void
+  /** Asked for each closed segment, the newest first: false leaves its filters where they are, to be asked by `oldIds`. */
+  keeps(segment: number, bytes: number): boolean
   /** `bits` as `IdFilter.from` reads them. */
   filter(partition: number, segment: number, ids: number, bits: Uint8Array): void
 }
@@ -234,8 +236,13 @@ export interface Ledger {
    * under way: it stands only if that one does, and settles after it.
    */
   commit(commit: LaneCommit): Promise<void>
-  /** Every id of the past, single (with the holds that tombstones name) or summed up in the filter of a closed segment. */
+  /** Every id of the past, single (with the holds that tombstones name) or summed up in the filter of a closed segment. The single ones come first. */
   pastIds(partitions: readonly number[], into: PastIds): Promise<void>
+  /**
+   * By partition: which of these ids may be among those of closed segments before this one, as their filters say. All that are, and few others. One
+   * query, whatever the number of segments.
+   */
+  oldIds(before: number, ids: ReadonlyMap<number, readonly IdKey[]>): Promise<ReadonlyMap<number, readonly IdKey[]>>
   close(): Promise<void>
 }
 

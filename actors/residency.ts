@@ -167,7 +167,10 @@ function needTransaction(
 ): void {
   const remembered = recall(hosted, key)
   if (remembered !== undefined) remembered.lastUsed = batch
-  else if ((named || hosted.seen.mayHold(key)) && !absent.transactions.has(key)) needs.transactions.add(key)
+  else if ((named || hosted.seen.mayHold(key)) && !absent.transactions.has(key)) {
+    if (!named) hosted.seen.notExcluded++
+    needs.transactions.add(key)
+  }
 }
 
 /** A transaction that the command names, and the accounts on its other side. */

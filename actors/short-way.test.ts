@@ -12,8 +12,9 @@ import { ownerOfCommand } from '../core/owner.ts'
 import { encodeFrame, FrameReader, type Stamped } from '../schemas/frame.ts'
 import { activate } from './activation.ts'
 import { Batch } from './batch.ts'
-import { freshSeenIds, type Hosted, hostedAt } from './hosted.ts'
+import { type Hosted, hostedAt } from './hosted.ts'
 import { placing } from './route.ts'
+import { SeenIds } from './seen-ids.ts'
 import { history } from './testing/histories.ts'
 
 const assets = new Map(builtInAssets.map((asset) => [asset.code, asset]))
@@ -31,7 +32,7 @@ class Side {
     this.shortWay = shortWay
     this.partitionOf = placing(partitions)
     this.partitions = Array.from({ length: partitions }, (_, partition) => {
-      const seen = freshSeenIds()
+      const seen = new SeenIds(1)
       seen.loaded = true
       const head = {
         partition,

@@ -181,8 +181,8 @@ export class Supervisor {
     for (const slot of this.slots) this.tell(slot, { kind: 'look_again', shard })
   }
 
-  segmentsClosed(shard: number, upTo: number): void {
-    for (const slot of this.slots) this.tell(slot, { kind: 'segments_closed', shard, upTo })
+  segmentClosed(shard: number, segment: number): void {
+    for (const slot of this.slots) this.tell(slot, { kind: 'segment_closed', shard, segment })
   }
 
   /** Lets the lanes finish what they took; resolves when the threads have ended or `ms` are over. */

@@ -84,6 +84,15 @@ export class Taken {
     return idKeyOfWords(this.words, i * 4)
   }
 
+  /** Of every command that a client gave an id; messages of other partitions have none of their own. */
+  *keys(): Generator<IdKey> {
+    for (let i = 0; i < this.count; i++) {
+      const waiting = this.waiting[i]
+      if (waiting === undefined) yield this.keyAt(i)
+      else if (waiting.arrived === undefined) yield waiting.idKey
+    }
+  }
+
   /** The accounts of a plain command. */
   sidesAt(i: number): { from: string; to: string } {
     const { bytes, fromAt, fromLength, toAt, toLength } = this.readerAt(i)

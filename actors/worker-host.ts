@@ -21,7 +21,7 @@ export interface WorkerHostPorts {
   readonly beforeDecide?: (received: Received) => void
 }
 
-export type LaneLedger = Ledger & { segmentsClosed(upTo: number): void }
+export type LaneLedger = Ledger & { segmentClosed(segment: number): void }
 
 export class WorkerHost {
   private readonly ports: WorkerHostPorts
@@ -65,9 +65,12 @@ export class WorkerHost {
       case 'segment':
         this.lanes.get(message.shard)?.lane.switchSegment(message.segment)
         return
-      case 'segments_closed':
-        this.lanes.get(message.shard)?.ledger.segmentsClosed(message.upTo)
+      case 'segment_closed': {
+        const known = this.lanes.get(message.shard)
+        known?.ledger.segmentClosed(message.segment)
+        known?.lane.segmentClosed(message.segment)
         return
+      }
       case 'ping':
         this.ports.send({ kind: 'pong', n: message.n })
         return
@@ -117,8 +120,20 @@ export class WorkerHost {
         },
         ...(beforeDecide === undefined ? {} : { beforeDecide }),
       },
-      this.limits,
+      this.laneLimits(),
       this.rules,
     )
+  }
+
+  /** The memory for filters is the thread's; how many lanes share it changes. */
+  private laneLimits(): LaneLimits {
+    const { idFilterBytesMax = Number.POSITIVE_INFINITY } = this.limits
+    const { lanes } = this
+    return {
+      ...this.limits,
+      get idFilterBytesMax() {
+        return idFilterBytesMax / Math.max(1, lanes.size)
+      },
+    }
   }
 }

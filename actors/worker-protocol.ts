@@ -20,7 +20,7 @@ export type ToWorker =
   /** Its database may be another one by now. */
   | { readonly kind: 'look_again'; readonly shard: number }
   | { readonly kind: 'segment'; readonly shard: number; readonly segment: number }
-  | { readonly kind: 'segments_closed'; readonly shard: number; readonly upTo: number }
+  | { readonly kind: 'segment_closed'; readonly shard: number; readonly segment: number }
   | { readonly kind: 'ping'; readonly n: number }
   | { readonly kind: 'stop' }
 

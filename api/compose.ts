@@ -64,6 +64,8 @@ export interface EngineOptions {
   readonly houseAutoOpen: boolean
   readonly segmentRowsMax: number
   readonly residentAccountsMax: number
+  /** Of each worker thread; no bound if not given. */
+  readonly idFilterBytesMax?: number
   /** Ends the sessions of a former host that hangs, instead of refusing to start. */
   readonly takeOver?: boolean
   /** Waits until it may host instead of refusing to start, and takes over from a host that died or froze. */
@@ -210,6 +212,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     batchCommandsMax,
     overlapCommandsMin,
     residentsMax: options.residentAccountsMax,
+    idFilterBytesMax: options.idFilterBytesMax,
     sabotage: options.sabotage,
   }))
   const supervisor = new Supervisor(
@@ -293,7 +296,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     background.every(everyMs.segments, () =>
       keepSegments(url, options.segmentRowsMax, {
         opened: (segment) => supervisor.switchSegment(shard, segment),
-        closed: (upTo) => supervisor.segmentsClosed(shard, upTo),
+        closed: (segment) => supervisor.segmentClosed(shard, segment),
       }),
     )
     background.every(everyMs.expiry, () => expireHolds(url, intake))

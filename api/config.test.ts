@@ -29,6 +29,7 @@ const defaults: Config = {
   hostLock: 'session',
   watchdogMs: 3000,
   residentAccountsMax: 1_000_000,
+  idFilterBytesMax: 1 << 30,
 }
 
 const url = 'postgresql://u:hunter2@db/ledger'
@@ -66,6 +67,8 @@ const accepted: readonly (readonly [Environment, Partial<Config>])[] = [
   ],
   [{ WATCHDOG_MS: '900' }, { watchdogMs: 900 }],
   [{ RESIDENT_ACCOUNTS_MAX: '10' }, { residentAccountsMax: 10 }],
+  [{ ID_FILTER_MB_MAX: '64' }, { idFilterBytesMax: 64 << 20 }],
+  [{ ID_FILTER_MB_MAX: '0' }, { idFilterBytesMax: 0 }],
 ]
 for (const [env, expected] of accepted)
   test(`config: ${JSON.stringify(env)} is taken`, () => {
@@ -107,6 +110,7 @@ const refused: readonly (readonly [Environment, RegExp])[] = [
   [{ SEGMENT_ROWS_MAX: '8_000_000' }, /^SEGMENT_ROWS_MAX /],
   [{ HOST_LOCK: 'session', DATABASE_URL: 'postgres://pool/x?pooler=transaction' }, /^HOST_LOCK .*pooler/],
   [{ RESIDENT_ACCOUNTS_MAX: '1e6' }, /^RESIDENT_ACCOUNTS_MAX /],
+  [{ ID_FILTER_MB_MAX: '64MB' }, /^ID_FILTER_MB_MAX /],
 ]
 for (const [env, problem] of refused)
   test(`config: ${Object.keys(env).join(' and ')} is refused: ${problem.source}`, () => {

@@ -31,6 +31,8 @@ export interface Config {
   readonly watchdogMs: number
   /** Accounts that one worker keeps in memory. */
   readonly residentAccountsMax: number
+  /** Of the filters over ids that one worker keeps in memory; those of open segments are kept beyond it. */
+  readonly idFilterBytesMax: number
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -75,6 +77,7 @@ export function readConfig(env: Environment = process.env): Config {
     hostLock: 'session',
     watchdogMs: integer(reader, 'WATCHDOG_MS', 500, 600_000) ?? 3000,
     residentAccountsMax: integer(reader, 'RESIDENT_ACCOUNTS_MAX', 1, 100_000_000) ?? 1_000_000,
+    idFilterBytesMax: (integer(reader, 'ID_FILTER_MB_MAX', 0, 1_000_000) ?? 1024) * 1024 * 1024,
   }
   const hostLock = hostLockFor(reader, config.databaseUrls)
   if (problems.length > 0) throw new ConfigError(problems)

@@ -61,6 +61,18 @@ export function engineMetrics(registry: Registry): EngineMetrics {
     labelNames,
     registers,
   })
+  const idFilters = new Gauge({
+    name: 'suanpan_id_filter_bytes',
+    help: 'Memory of the filters that tell new ids from those of the past; ID_FILTER_MB_MAX bounds it.',
+    labelNames,
+    registers,
+  })
+  const idsLookedUp = new Counter({
+    name: 'suanpan_ids_looked_up_total',
+    help: 'Ids that the filters in memory could not exclude, so that the database was asked.',
+    labelNames,
+    registers,
+  })
   const quarantined = new Counter({
     name: 'suanpan_quarantined_total',
     help: 'Commands given up after they failed twice.',
@@ -104,6 +116,8 @@ export function engineMetrics(registry: Registry): EngineMetrics {
       batch.observe(labels, stats.commands)
       commitTime.observe(labels, stats.commitMs / 1000)
       residents.set(labels, stats.residents)
+      idFilters.set(labels, stats.idFilterBytes)
+      idsLookedUp.inc(labels, stats.idsLookedUp)
       for (const [code, count] of Object.entries(stats.outcomes)) outcomes.inc({ code }, count)
     },
     quarantined: () => quarantined.inc(),

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { type TestPostgres, testPostgres } from '../adapters/embedded/testing/test-postgres.ts'
 import type { Command, TransactionCommand } from '../core/command.ts'
 import type { Answer } from '../schemas/answer.ts'
+import type { EngineOptions } from './compose.ts'
 import { capture, credit, debit, dice, hold, mixed, opening, refund, release } from './testing/commands.ts'
 import { Model } from './testing/model.ts'
 import { closeEngines, eventually, type Run, rowsOf, runEngine, verifyClean } from './testing/run.ts'
@@ -45,9 +46,17 @@ async function closed(url: string, run: Run, model: Model): Promise<void> {
   })
 }
 
-test('ids, holds and originals of closed segments are found after a restart', { timeout: 60_000 }, async () => {
+async function closedSegments(idFilterBytesMax: number): Promise<void> {
   const url = await postgres.newDatabase()
-  const settings = { segmentRowsMax: 200 }
+  const looked = { ids: 0, filterBytes: 0 }
+  const settings: Partial<EngineOptions> = {
+    segmentRowsMax: 200,
+    idFilterBytesMax,
+    onCommit: (_slot, _shard, stats) => {
+      looked.ids += stats.idsLookedUp
+      looked.filterBytes = stats.idFilterBytes
+    },
+  }
   const model = new Model()
   const one = await runEngine([url], settings)
   const openings = accounts.map((account) => opening(account))
@@ -69,6 +78,7 @@ test('ids, holds and originals of closed segments are found after a restart', { 
   const answers = await model.postAll(one.engine, old)
   assert.equal(codeOf(answers[2]), 'insufficient_funds')
   const filling = mixed('m', accounts.slice(5), 300)
+  const filledBefore = filled
   await model.postAll(one.engine, filling)
   await closed(url, one, model)
   // In the engine that saw them, and in one that did not.
@@ -78,7 +88,7 @@ test('ids, holds and originals of closed segments are found after a restart', { 
   const two = await runEngine([url], settings)
   const { engine } = two
   assert.deepEqual((await engine.postAll(old)).map(shown), answers.map(first))
-  // From now on only what the filters of the closed segments hold is looked for.
+  // From now on only what the filters of the closed segments hold is looked for, and what they might if they were in memory.
   await eventually(
     'the filters are loaded',
     async () =>
@@ -114,6 +124,19 @@ test('ids, holds and originals of closed segments are found after a restart', { 
       'hold_released',
     ],
   )
+  // Of every segment, as the model remembers them.
+  const fills = Array.from({ length: filled - filledBefore }, (_, i) =>
+    credit(`fill-${filledBefore + i + 1}`, filler, '1'),
+  )
+  await model.postAll(engine, [...filling, ...fills])
+  const lookedBefore = looked.ids
+  const news = Array.from({ length: 100 }, (_, i) => credit(`new-${i}`, accounts[i % 10] ?? '', '1'))
+  await model.postAll(engine, news)
+  // A filter errs once in a thousand times.
+  if (idFilterBytesMax === 0) assert.ok(looked.ids - lookedBefore >= 100, `${looked.ids - lookedBefore} were looked up`)
+  else assert.ok(looked.ids - lookedBefore < 20, `${looked.ids - lookedBefore} were looked up`)
+  assert.ok(looked.filterBytes > 0)
+  await model.postAll(engine, news)
   await model.postAll(engine, mixed('n', accounts, 300, 2))
   await closed(url, two, model)
   await model.checkAccounts(engine)
@@ -132,7 +155,13 @@ test('ids, holds and originals of closed segments are found after a restart', { 
   assert.ok((await rowsOf(url, 'SELECT FROM suanpan.segment WHERE closed_at IS NOT NULL')).length >= 2)
   await three.engine.close()
   await verifyClean([url])
-})
+}
+
+test('ids, holds and originals of closed segments are found after a restart', { timeout: 60_000 }, () =>
+  closedSegments(Number.POSITIVE_INFINITY),
+)
+
+test('so they are where no filter of a closed segment is kept in memory', { timeout: 60_000 }, () => closedSegments(0))
 
 test('300 accounts with room for 8 answer like all in memory', { timeout: 60_000 }, async () => {
   const url = await postgres.newDatabase()

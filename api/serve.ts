@@ -105,6 +105,7 @@ export async function startServing(config: Config, log: pino.Logger, options: Se
       houseAutoOpen: config.houseAutoOpen,
       segmentRowsMax: config.segmentRowsMax,
       residentAccountsMax: config.residentAccountsMax,
+      idFilterBytesMax: config.idFilterBytesMax,
       takeOver: options.takeOver ?? false,
       standby: options.standby ?? false,
       hostLock: config.hostLock,

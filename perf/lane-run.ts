@@ -236,5 +236,9 @@ class DiscardingLedger implements Ledger {
   }
 
   async pastIds(): Promise<void> {}
+
+  async oldIds(): ReturnType<Ledger['oldIds']> {
+    return new Map()
+  }
   async close(): Promise<void> {}
 }

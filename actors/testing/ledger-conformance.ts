@@ -413,7 +413,8 @@ function collected(): { ids: Set<string>; into: PastIds } {
   return {
     ids,
     into: {
-      id: (partition, idKey) => ids.add(`${partition} ${idKey}`),
+      id: (partition, _segment, idKey) => ids.add(`${partition} ${idKey}`),
+      keeps: () => assert.fail('no segment is closed yet'),
       filter: () => assert.fail('no segment is closed yet'),
     },
   }

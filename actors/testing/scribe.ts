@@ -8,10 +8,11 @@ import type { Command } from '../../core/command.ts'
 import { idKeyOf } from '../../core/identity.ts'
 import { ownerOfCommand, referredIdOf } from '../../core/owner.ts'
 import { Batch } from '../batch.ts'
-import { freshSeenIds, type Hosted, hostedAt } from '../hosted.ts'
+import { type Hosted, hostedAt } from '../hosted.ts'
 import type { Claim, Head, LaneCommit, Ledger } from '../ports.ts'
 import type { Position } from '../position.ts'
 import { partitionOfCommand, placing } from '../route.ts'
+import { SeenIds } from '../seen-ids.ts'
 import { takenOf } from '../taken.ts'
 
 /** All that it ever decided stays in memory: it hosts from the first commit of a ledger on, or decides only what needs nothing of the past. */
@@ -45,7 +46,7 @@ export class Scribe {
         houseAutoOpen: true,
         partitionOf: placing(this.partitions),
       }
-      this.hosted.set(head.partition, hostedAt(head, rules, freshSeenIds(), undefined))
+      this.hosted.set(head.partition, hostedAt(head, rules, new SeenIds(head.segment), undefined))
     }
     return heads
   }

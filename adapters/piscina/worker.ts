@@ -28,6 +28,7 @@ export interface WorkerSettings {
   readonly batchCommandsMax: number
   readonly overlapCommandsMin: number
   readonly residentsMax: number
+  readonly idFilterBytesMax: number | undefined
   /** A module whose `beforeDecide(received)` is called for every command: how tests make a thread fail. */
   readonly sabotage?: string | undefined
 }
@@ -78,6 +79,7 @@ export default async function run({ control, mailbox, settings, inHand }: Worker
       batchCommandsMax: settings.batchCommandsMax,
       overlapCommandsMin: settings.overlapCommandsMin,
       residentsMax: settings.residentsMax,
+      idFilterBytesMax: settings.idFilterBytesMax ?? Number.POSITIVE_INFINITY,
     },
     rules,
   )

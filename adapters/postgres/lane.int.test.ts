@@ -42,14 +42,18 @@ after(() => postgres.stop())
 const committed = new Map<string, Buffer>()
 const time = new VirtualTime()
 let hosts = 0
+/** Found in stored filters that were not in memory. */
+let oldIds = 0
 let histories = 0
 
 /** One host after the other over the database of the file; each closes its lane. */
 class Host {
   readonly run: LaneRun
+  /** From the next batch on the filters tell. */
+  knowsPast = false
   private readonly ledger: PostgresLedger
 
-  constructor(batchCommandsMax: number, residentsMax: number) {
+  constructor(batchCommandsMax: number, residentsMax: number, idFilterBytesMax: number) {
     hosts++
     this.ledger = new PostgresLedger({ url, name: `test ${hosts}`, assets: info.assets })
     const { ledger } = this
@@ -57,7 +61,15 @@ class Host {
       ledger: {
         takeOver: (...given) => ledger.takeOver(...given),
         load: (needs) => ledger.load(needs),
-        pastIds: (...given) => ledger.pastIds(...given),
+        pastIds: async (...given) => {
+          await ledger.pastIds(...given)
+          this.knowsPast = true
+        },
+        oldIds: async (...given) => {
+          const found = await ledger.oldIds(...given)
+          for (const keys of found.values()) oldIds += keys.length
+          return found
+        },
         close: () => ledger.close(),
         commit: async (commit) => {
           const slices = sliceRows(commit.rows)
@@ -69,7 +81,7 @@ class Host {
       partitions,
       time,
       mailbox: new FakeMailbox(hosts),
-      limits: { batchCommandsMax, residentsMax },
+      limits: { batchCommandsMax, residentsMax, idFilterBytesMax },
     })
   }
 
@@ -77,7 +89,10 @@ class Host {
   async keepSegments(): Promise<void> {
     await keepSegments(url, segmentRows, {
       opened: (segment) => this.run.lane.switchSegment(segment),
-      closed: (upTo) => this.ledger.segmentsClosed(upTo),
+      closed: (segment) => {
+        this.ledger.segmentClosed(segment)
+        this.run.lane.segmentClosed(segment)
+      },
     })
   }
 
@@ -106,9 +121,11 @@ test('any history is answered as one state with everything in memory does, the f
       fc.constantFrom(1, 3, 1000),
       fc.constantFrom(1, 6, 1000),
       async (bursts: readonly Burst[], batchCommandsMax, residentsMax) => {
+        // Filters of closed segments: all in memory, or none.
+        const idFilterBytesMax = histories % 2 === 0 ? 0 : Number.POSITIVE_INFINITY
         const models = new Models(placeOf)
         const firsts = new Map<string, { command: Command; answer: Answer }>()
-        let host = new Host(batchCommandsMax, residentsMax)
+        let host = new Host(batchCommandsMax, residentsMax, idFilterBytesMax)
         try {
           for (const [n, { waitMs, commands }] of bursts.entries()) {
             time.advance(waitMs)
@@ -123,17 +140,21 @@ test('any history is answered as one state with everything in memory does, the f
             if (n % 5 === 4) await host.keepSegments()
             if (n % 17 === 16) {
               await host.run.stop()
-              host = new Host(batchCommandsMax, residentsMax)
+              host = new Host(batchCommandsMax, residentsMax, idFilterBytesMax)
             }
           }
           await host.run.stop()
-          host = new Host(1000, residentsMax)
+          host = new Host(1000, residentsMax, idFilterBytesMax)
           for (let i = 0; i < 2; i++) await host.keepSegments()
           time.advance(60_000)
           const again = [...firsts.values()].map(({ command }) => command)
-          for (const [i, answer] of (await host.ask(again)).entries()) {
-            const command = again[i] ?? assert.fail()
-            assert.deepEqual(answer, models.post(command, time.now()), `again: ${JSON.stringify(command)}`)
+          // While the ids of the past are read, and when they are.
+          for (const knowsPast of [false, true]) {
+            if (knowsPast) await host.run.until(() => host.knowsPast)
+            for (const [i, answer] of (await host.ask(again)).entries()) {
+              const command = again[i] ?? assert.fail()
+              assert.deepEqual(answer, models.post(command, time.now()), `again: ${JSON.stringify(command)}`)
+            }
           }
           for (const { command, answer } of firsts.values()) {
             if (command.id.startsWith('!')) continue
@@ -148,6 +169,7 @@ test('any history is answered as one state with everything in memory does, the f
     { numRuns: Number(process.env.SIM_RUNS ?? 5), endOnFailure: true },
   )
   await reads.close()
+  assert.ok(oldIds > 20, `only ${oldIds} ids were found in filters that were not in memory`)
   const report = await verifyLedger([url])
   assert.equal(report.finding, undefined)
   assert.equal(report.rows, committed.size)

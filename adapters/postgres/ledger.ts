@@ -4,10 +4,12 @@ import type pg from 'pg'
 import type { Claim, Found, Head, LaneCommit, Ledger, Needs, PastIds } from '../../actors/ports.ts'
 import type { Asset } from '../../core/asset.ts'
 import { assetsOfChange, type CatalogChange } from '../../core/catalog.ts'
+import type { IdKey } from '../../core/identity.ts'
 import { violated } from '../../core/invariant.ts'
 import { connect, destroy, faulting, within } from './connect.ts'
 import { faultOf } from './faults.ts'
 import { loadFound } from './load.ts'
+import { type FilterSizes, filterSizes, oldIds } from './old-ids.ts'
 import { readPastIds } from './past-ids.ts'
 import { takeOverPartitions } from './take-over.ts'
 import { Writers } from './writers.ts'
@@ -29,6 +31,8 @@ export class PostgresLedger implements Ledger {
   private host = ''
   private connections = 0
   private openSegments: number[] = []
+  /** Read anew whenever the lane may learn of a stored filter. A promise, so that an answer under way cannot come in its place later. */
+  private filterSizes: Promise<FilterSizes> | undefined
   private readonly assets: Map<string, Asset>
 
   constructor(options: PostgresLedgerOptions) {
@@ -61,6 +65,20 @@ export class PostgresLedger implements Ledger {
   }
 
   async load(needs: ReadonlyMap<number, Needs>): Promise<ReadonlyMap<number, Found>> {
+    return await this.ask('loading', (client) => loadFound(client, needs, this.openSegments, this.assets))
+  }
+
+  async oldIds(
+    before: number,
+    ids: ReadonlyMap<number, readonly IdKey[]>,
+  ): Promise<ReadonlyMap<number, readonly IdKey[]>> {
+    return await this.ask('looking for old ids', async (client) => {
+      this.filterSizes ??= filterSizes(client)
+      return await oldIds(client, before, ids, await this.filterSizes)
+    })
+  }
+
+  private async ask<T>(what: string, question: (client: pg.Client) => Promise<T>): Promise<T> {
     try {
       this.reader ??= await connect(this.options.url, {
         name: `${this.host} load`,
@@ -68,7 +86,7 @@ export class PostgresLedger implements Ledger {
         // Few keys out of tables of any size: index reads are right whatever the statistics say, and they are missing on a fresh segment.
         settings: { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' },
       })
-      return await within(questionMs, 'loading', loadFound(this.reader, needs, this.openSegments, this.assets))
+      return await within(questionMs, what, question(this.reader))
     } catch (error) {
       this.drop()
       throw faultOf(error)
@@ -97,8 +115,9 @@ export class PostgresLedger implements Ledger {
   }
 
   /** Closed segments need no probe any more: their sums stand in the account rows. */
-  segmentsClosed(upTo: number): void {
-    this.openSegments = this.openSegments.filter((segment) => segment > upTo)
+  segmentClosed(closed: number): void {
+    this.openSegments = this.openSegments.filter((segment) => segment !== closed)
+    this.filterSizes = undefined
   }
 
   /** On a connection of its own: long reads must not stand in the way of commits. */
@@ -108,6 +127,7 @@ export class PostgresLedger implements Ledger {
       try {
         await readPastIds(client, partitions, into)
       } finally {
+        this.filterSizes = undefined
         await client.end()
       }
     })
@@ -118,6 +138,7 @@ export class PostgresLedger implements Ledger {
     destroy(this.reader)
     this.writers = undefined
     this.reader = undefined
+    this.filterSizes = undefined
   }
 
   async close(): Promise<void> {

@@ -307,7 +307,7 @@ class PartitionCopy {
           AND c.relname <> ALL ($1) AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
           AND c.relname NOT IN (SELECT suanpan.segment_table(segment) FROM suanpan.segment WHERE moving IS NOT NULL)
         ORDER BY c.relname`,
-      [['journal', 'partition', 'partition_shard', 'move', 'account', 'commit', 'detail', 'id_filter']],
+      [['journal', 'partition', 'partition_shard', 'move', 'account', 'commit', 'detail', 'id_filter', 'id_page']],
     )
     return rows.map(({ name }) => name)
   }

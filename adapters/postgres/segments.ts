@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { IdFilter } from '../../actors/id-filter.ts'
 import { segmentTable } from './commit.ts'
 import { connect, faulting } from './connect.ts'
-import { readIds } from './past-ids.ts'
+import { readIds, storeFilter } from './past-ids.ts'
 
 /** Accounts updated in one transaction: a lane that changes one of them waits no longer than this takes (some 50 ms). */
 const accountsPerUpdate = 5000
@@ -13,8 +13,8 @@ const accountsPerUpdate = 5000
 export interface SegmentNews {
   /** From now on rows go to this segment. */
   opened(segment: number): void
-  /** All segments up to this one are closed. */
-  closed(upTo: number): void
+  /** Its sums and filters stand. Not those of all before it: the past of a partition that was moved here may have come meanwhile. */
+  closed(segment: number): void
 }
 
 /** Looks once; the caller repeats. */
@@ -80,13 +80,8 @@ async function storeFilters(client: pg.Client, segment: number): Promise<void> {
   const sizes = new Map(rows.map(({ partition, ids }) => [partition, Number(ids)]))
   if (filters.size === 0) return
   await readIds(client, segment, [...filters.keys()], (partition, idKey) => filters.get(partition)?.add(idKey))
-  for (const [partition, filter] of filters) {
-    await client.query(
-      `INSERT INTO suanpan.id_filter (segment, partition, ids, bits) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (segment, partition) DO UPDATE SET ids = excluded.ids, bits = excluded.bits`,
-      [segment, partition, sizes.get(partition), Buffer.from(filter.toBytes())],
-    )
-  }
+  for (const [partition, filter] of filters)
+    await storeFilter(client, segment, partition, sizes.get(partition) ?? 0, filter)
 }
 
 async function sumUpAccounts(client: pg.Client, segment: number): Promise<void> {

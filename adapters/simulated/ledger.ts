@@ -2,12 +2,13 @@
 // takes over. What happens is asked of whoever made it: a test by hand, or a simulation by chance.
 import { RetryableFault } from '../../actors/faults.ts'
 import type { Claim, Found, Head, LaneCommit, Ledger, Needs, PastIds } from '../../actors/ports.ts'
+import type { IdKey } from '../../core/identity.ts'
 import type { SimulatedShard } from './shard.ts'
 
 /** What becomes of one commit: `lost` stands, but its answer never comes; a fault leaves nothing behind. */
 export type Fate = 'kept' | 'lost' | RetryableFault
 
-export type Request = 'takeOver' | 'load' | 'pastIds' | 'commit'
+export type Request = 'takeOver' | 'load' | 'pastIds' | 'oldIds' | 'commit'
 
 /** A commit that the server has begun: its rows are there, and nobody can see them. */
 export interface UnderWay {
@@ -147,6 +148,13 @@ export class SimulatedLedger implements Ledger {
     await this.ask('pastIds', undefined, () => this.shard.pastIds(partitions, into))
   }
 
+  async oldIds(
+    before: number,
+    ids: ReadonlyMap<number, readonly IdKey[]>,
+  ): Promise<ReadonlyMap<number, readonly IdKey[]>> {
+    return await this.ask('oldIds', undefined, () => this.shard.oldIds(before, ids))
+  }
+
   private async ask<T>(
     what: Exclude<Request, 'commit'>,
     needs: ReadonlyMap<number, Needs> | undefined,
@@ -160,7 +168,7 @@ export class SimulatedLedger implements Ledger {
     return answered as T
   }
 
-  segmentsClosed(_upTo: number): void {}
+  segmentClosed(_segment: number): void {}
 
   async close(): Promise<void> {
     this.closed = true

@@ -412,9 +412,12 @@ export class SimulatedShard {
     return first
   }
 
-  /** Segments that no partition writes to any more have their ids in filters from now on. */
-  closeSegments(): void {
+  /** Segments that no partition writes to any more have their ids in filters from now on. Returns those that had not before. */
+  closeSegments(): number[] {
+    const before = this.closedUpTo
+    if (this.heads.size === 0) return []
     this.closedUpTo = Math.min(...[...this.heads.values()].map(({ segment }) => segment)) - 1
+    return Array.from({ length: this.closedUpTo - before }, (_, i) => before + 1 + i)
   }
 
   pastIds(partitions: readonly number[], into: PastIds): void {
@@ -425,7 +428,7 @@ export class SimulatedShard {
       const keys: IdKey[] = row.leg === 0 ? [idKey] : []
       if (row.kind === 'tombstone' && row.link !== undefined) keys.push(row.link)
       if (segment > this.closedUpTo) {
-        for (const key of keys) into.id(partition, key)
+        for (const key of keys) into.id(partition, segment, key)
         continue
       }
       const name = `${partition} ${segment}`
@@ -433,11 +436,37 @@ export class SimulatedShard {
       if (known === undefined) closed.set(name, { partition, segment, keys })
       else known.keys.push(...keys)
     }
-    for (const { partition, segment, keys } of closed.values()) {
-      const filter = new IdFilter(keys.length)
-      for (const key of keys) filter.add(key)
-      into.filter(partition, segment, keys.length, filter.toBytes())
+    const filters = [...closed.values()]
+      .sort((a, b) => b.segment - a.segment)
+      .map(({ keys, ...of }) => {
+        const filter = new IdFilter(keys.length)
+        for (const key of keys) filter.add(key)
+        return { ...of, filter }
+      })
+    for (const segment of new Set(filters.map((one) => one.segment))) {
+      const own = filters.filter((one) => one.segment === segment)
+      const bytes = own.reduce((sum, { filter }) => sum + filter.bytes, 0)
+      if (!into.keeps(segment, bytes)) continue
+      for (const { partition, filter } of own) into.filter(partition, segment, filter.count, filter.toBytes())
     }
+  }
+
+  /** Without a word too much, so that one that is left out shows. */
+  oldIds(before: number, ids: ReadonlyMap<number, readonly IdKey[]>): Map<number, IdKey[]> {
+    const isOld = ({ segment }: StoredRow): boolean => segment < before && segment <= this.closedUpTo
+    return new Map(
+      [...ids].map(([partition, keys]) => [
+        partition,
+        keys.filter(
+          (key) =>
+            this.byIdKey.get(key)?.some((one) => one.partition === partition && one.row.leg === 0 && isOld(one)) ===
+              true ||
+            this.byLink
+              .get(key)
+              ?.some((one) => one.partition === partition && one.row.kind === 'tombstone' && isOld(one)) === true,
+        ),
+      ]),
+    )
   }
 }
 

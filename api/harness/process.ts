@@ -366,6 +366,10 @@ export class SimulatedProcess {
     this.supervisor?.switchSegment(shard, segment)
   }
 
+  segmentClosed(shard: number, segment: number): void {
+    this.supervisor?.segmentClosed(shard, segment)
+  }
+
   kill(): void {
     this.simulation.trace.note(this.party.name, 'dies')
     this.party.kill()

@@ -469,7 +469,8 @@ export class World {
         for (const { party } of this.processes) party.skewMs = this.skewMs
         return
       case 'segment_switches':
-        for (const { shard } of this.databases) shard.closeSegments()
+        for (const [number, { shard }] of this.databases.entries())
+          for (const segment of shard.closeSegments()) process?.segmentClosed(number, segment)
         this.segment++
         for (const shard of this.databases.keys()) process?.switchSegment(shard, this.segment)
         return

@@ -113,6 +113,8 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
       loopback: random.chance(0.3),
       // Or without any message where one thread has all parties, always or now and then.
       together: random.pick([0, 0.5, 1] as const),
+      // None of closed segments in memory, some, or all.
+      idFilterBytesMax: random.fork('id filters').pick([0, 200_000, 1 << 30] as const),
     },
     mailbox: {
       partitionCommandsMax: random.pick([4, 32_768, 32_768] as const),

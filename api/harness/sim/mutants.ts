@@ -31,7 +31,8 @@ const changedLedger = (ledger: LaneLedger, changes: Partial<LaneLedger>): LaneLe
   load: (needs) => ledger.load(needs),
   commit: (commit) => ledger.commit(commit),
   pastIds: (partitions, into) => ledger.pastIds(partitions, into),
-  segmentsClosed: (upTo) => ledger.segmentsClosed(upTo),
+  oldIds: (before, ids) => ledger.oldIds(before, ids),
+  segmentClosed: (segment) => ledger.segmentClosed(segment),
   close: () => ledger.close(),
   ...changes,
 })
@@ -257,9 +258,23 @@ export const mutants: Readonly<Record<string, Mutant>> = {
         ledger: (ledger) =>
           changedLedger(ledger, {
             pastIds: (partitions, into) =>
-              ledger.pastIds(partitions, { id: (...given) => into.id(...given), filter: () => undefined }),
+              ledger.pastIds(partitions, {
+                id: (...given) => into.id(...given),
+                keeps: (...given) => into.keeps(...given),
+                filter: () => undefined,
+              }),
           }),
       })(shard(IndexlessShard)(options)),
+      faults: { segment_switches: 3, thread_dies: 3, client_twice: 2 },
+    }),
+  },
+  unkept_filters_ignored: {
+    what: 'an id that no filter in memory holds is taken for new where the older filters are in the ledger only, and no index refuses it',
+    variant: (options) => ({
+      ...tapped({ ledger: (ledger) => changedLedger(ledger, { oldIds: async () => new Map() }) })(
+        shard(IndexlessShard)(options),
+      ),
+      limits: { batchCommandsMax: 4096, overlapCommandsMin: 256, residentsMax: 1_000_000, idFilterBytesMax: 0 },
       faults: { segment_switches: 3, thread_dies: 3, client_twice: 2 },
     }),
   },
