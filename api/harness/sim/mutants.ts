@@ -377,10 +377,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   undecided_forgotten: {
     what: 'a new host does not know which transactions of several partitions it has begun or reserved for',
-    // Hosts that end often, in the midst of it.
+    // Lanes that recover often, in the midst of it, and no transaction that stands in one commit.
     variant: (options) => ({
       ...heads((head) => ({ ...head, joints: [] }))(options),
-      faults: { thread_dies: 6, process_dies: 3, commit_cut: 4, message_slow: 4 },
+      partitions: 4,
+      limits: { batchCommandsMax: 10, overlapCommandsMin: 0, residentsMax: 1000, together: 0, loopback: false },
+      faults: { commit_cut: 15, message_slow: 4 },
     }),
   },
   chain_begins_anew: {
