@@ -20,7 +20,7 @@ const testsAtLeast = { all: 1675, unit: 1500 }
 const slowestShown = 10
 
 const phases = [
-  { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 120_000 },
+  { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 240_000 },
   // They wait for databases, watchdogs and restarts most of the time; none of them asserts a time.
   { name: 'int', concurrency: 3, timeoutMs: 300_000 },
 ] as const
