@@ -63,7 +63,7 @@ export function engineMetrics(registry: Registry): EngineMetrics {
   })
   const idFilters = new Gauge({
     name: 'suanpan_id_filter_bytes',
-    help: 'Memory of the filters that tell new ids from those of the past; ID_FILTER_MB_MAX bounds it.',
+    help: 'Memory of the filters that tell new ids from those of the past; ID_FILTER_MB_MAX bounds their sum in a worker.',
     labelNames,
     registers,
   })
