@@ -16,11 +16,11 @@ type TestEvent = { readonly type: string; readonly data: Readonly<Record<string,
 const emittedFolders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf']
 const folders = [...emittedFolders, 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
-const testsAtLeast = { all: 1675, unit: 1500 }
+const testsAtLeast = { all: 1750, unit: 1540 }
 const slowestShown = 10
 
 const phases = [
-  { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 240_000 },
+  { name: 'unit', concurrency: Math.min(availableParallelism(), 2), timeoutMs: 120_000 },
   // They wait for databases, watchdogs and restarts most of the time; none of them asserts a time.
   { name: 'int', concurrency: 3, timeoutMs: 300_000 },
 ] as const
