@@ -85,12 +85,17 @@ interface Scenario {
 }
 
 function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, variant }: HistoryOptions): Scenario {
-  const owners = random.between(1, 5)
+  const plainly = random.fork('plain')
+  const plain = plainly.chance(0.3)
+  // The short way leads to another partition only where one thread has both, and in memory what the command is about.
+  const near = plain && plainly.chance(0.6)
+  const owners = random.between(near ? 2 : 1, 5)
   const drawn = workload(random.fork('workload'), {
     steps,
     clients: random.between(1, 8),
     owners,
     thinkMs: random.pick([0, 5, 50] as const),
+    plain,
   })
   const chosen = only === undefined ? drawn : drawn.filter((_, number) => only.has(number))
   const poison = new Poison(random.fork('poison'), drawn)
@@ -99,8 +104,8 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
     seed,
     faults: random.chance(0.1) ? {} : swarm(random),
     ...(trace === undefined ? {} : { trace }),
-    partitions: random.between(1, 4),
-    workers: random.between(1, 2),
+    partitions: random.between(near ? 2 : 1, 4),
+    workers: near ? 1 : random.between(1, 2),
     shards: random.chance(0.3) ? 2 : 1,
     deadlineMs: random.pick([12_000, 12_000, 1000] as const),
     watchdogMs: random.pick([10_000, 1000] as const),
@@ -108,11 +113,11 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
       // The unlikely branches: batches of one, nothing kept in memory.
       batchCommandsMax: random.pick([1, 3, 10, 4096] as const),
       overlapCommandsMin: random.pick([0, 2, 256] as const),
-      residentsMax: random.pick([1, 6, 1_000_000] as const),
+      residentsMax: near ? 1_000_000 : random.pick([1, 6, 1_000_000] as const),
       // Or through the mailboxes, where the faults are.
       loopback: random.chance(0.3),
       // Or without any message where one thread has all parties, always or now and then.
-      together: random.pick([0, 0.5, 1] as const),
+      together: near ? 1 : random.pick([0, 0.5, 1] as const),
       // None of closed segments in memory, some, or all.
       idFilterBytesMax: random.fork('id filters').pick([0, 200_000, 1 << 30] as const),
     },

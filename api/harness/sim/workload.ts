@@ -20,6 +20,8 @@ export interface WorkloadOptions {
   readonly owners: number
   /** Milliseconds, at most. */
   readonly thinkMs: number
+  /** Mostly what a batch decides the short way: debits, credits and transfers that are accepted. */
+  readonly plain: boolean
 }
 
 /** An account of each owner in every state that rules care for; sent before the steps. */
@@ -37,7 +39,7 @@ const names = (owners: number): string[] => Array.from({ length: owners }, (_, i
 
 export function workload(random: SeededRandom, options: WorkloadOptions): Step[] {
   const all = names(options.owners)
-  const owners = all.map((name) => new Owner(name, all, random))
+  const owners = all.map((name) => new Owner(name, all, random, options.plain))
   return Array.from({ length: options.steps }, (_, number) => {
     // Half of all is about one owner: the hot one.
     const owner = random.chance(0.5) ? owners[0] : random.pick(owners)
@@ -73,6 +75,18 @@ const weights = {
   settle: 2,
 } as const satisfies Partial<Record<Command['type'], number>>
 
+const plainWeights = {
+  credit: 12,
+  debit: 3,
+  transfer: 10,
+  hold: 0.3,
+  capture: 0.2,
+  release: 0.3,
+  refund: 0.7,
+  postings: 0.3,
+  change: 0.1,
+}
+
 /** Coupons that go back with a refund and coupons that do not, of which there are few. */
 export const campaigns = [
   { code: 'BACK', off: 5, returnPolicy: 'return', limitPerCustomer: 2, minimumSpend: '10' },
@@ -95,15 +109,17 @@ class Owner {
   /** Of everybody, this one too. */
   private readonly names: readonly string[]
   private readonly random: SeededRandom
+  private readonly plain: boolean
   private readonly sent: Command[] = []
   private readonly refunded: Command[] = []
   /** Holds, each as often as it is to be captured soon. */
   private readonly toCapture: Command[] = []
 
-  constructor(name: string, names: readonly string[], random: SeededRandom) {
+  constructor(name: string, names: readonly string[], random: SeededRandom, plain: boolean) {
     this.name = name
     this.names = names
     this.random = random
+    this.plain = plain
   }
 
   next(number: number): Command {
@@ -130,7 +146,7 @@ class Owner {
 
   private drawn(id: string): Command {
     const { random } = this
-    const type = random.weighted(weights) ?? 'credit'
+    const type = random.weighted(this.plain ? plainWeights : weights) ?? 'credit'
     const common = this.common(id)
     switch (type) {
       case 'credit':
@@ -226,6 +242,7 @@ class Owner {
 
   private common(id: string) {
     const { random } = this
+    if (this.plain) return { id, ...(random.chance(0.1) && { channel: 'till-7' }) }
     return {
       id,
       ...(random.chance(0.1) ? { channel: random.pick(['alipay', 'till-7'] as const) } : {}),
@@ -267,6 +284,7 @@ class Owner {
 
   private amount(): string {
     const { random } = this
+    if (this.plain) return String(random.between(1, random.chance(0.1) ? 40 : 3))
     return random.chance(0.06)
       ? random.pick(['0.01', '9.99', '0.001', '92233720368547758.07'] as const)
       : String(random.between(1, 40))
@@ -277,6 +295,7 @@ class Owner {
   }
 
   private account(): string {
+    if (this.plain && this.random.chance(0.97)) return `${this.name}:cash`
     const kind = this.random.weighted({ cash: 10, save: 3, loan: 2, points: 1, new: 1, none: 0.3 })
     return `${this.name}:${kind ?? 'cash'}`
   }
@@ -299,6 +318,7 @@ class Owner {
 
   /** Both sides of a transfer: mostly of this owner. */
   private between(): { from: string; to: string } {
+    if (this.plain && this.random.chance(0.6)) return { from: this.account(), to: this.others() }
     return this.random.chance(0.6)
       ? { from: this.side(), to: this.account() }
       : { from: this.account(), to: this.anybodys() }
