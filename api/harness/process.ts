@@ -59,6 +59,8 @@ export interface Taps {
   /** A partition's frames up to there were given up. */
   readonly trimmed?: (partition: number, position: Position) => void
   readonly quarantined?: (partition: number, id: string) => void
+  /** A lane gave up what it was at because of something that was thrown, or because the ledger refused its rows. */
+  readonly failed?: (message: string) => void
   /** How a settlement looks at the merchant's cells in other partitions. */
   readonly cellsElsewhere?: (ask: CellsElsewhere) => CellsElsewhere
 }
@@ -134,6 +136,7 @@ export class SimulatedProcess {
           lost: (partitions) => this.dethrone(`lost ${partitions.join(' ')}`),
           log: (level, message, fields) => {
             if (level !== 'info') this.simulation.trace.note(party.name, `${message} ${JSON.stringify(fields)}`)
+            if (fields.code === 'other' || fields.code === 'rows_refused') this.taps.failed?.(String(fields.message))
           },
         },
       },

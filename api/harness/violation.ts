@@ -28,6 +28,7 @@ export type Rule =
   | 'stored_is_replayed'
   | 'trimmed_is_committed'
   | 'quarantined_for_a_reason'
+  | 'fails_for_a_reason'
   | 'answers_come'
   | 'every_command_is_answered'
 

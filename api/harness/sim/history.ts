@@ -136,6 +136,9 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
         if (poison.kills(command)) thread.kill()
         throw new Error(`${command.id} is poison`)
       },
+      failed: (message) => {
+        if (!poison.isThere) broken('fails_for_a_reason', message)
+      },
       trimmed: (partition, position) => checkTrim(world, partition, position),
     },
   }
@@ -164,6 +167,10 @@ class Poison {
       if (command === undefined) continue
       this.left.set(nameOf(command), { times: random.pick([1, 2, 1000] as const), kill: random.chance(0.3) })
     }
+  }
+
+  get isThere(): boolean {
+    return this.left.size > 0
   }
 
   has(command: Command): boolean {
