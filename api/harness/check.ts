@@ -51,6 +51,11 @@ export function checkTrim(world: World, partition: number, position: Position): 
   )
 }
 
+/** Nothing was wrong with any command, and a lane fails of one all the same; or the ledger refuses rows, as it does with an id that stands. */
+export function checkFailure({ simulation }: World, message: string): void {
+  simulation.fail(new Violation('fails_for_a_reason', message))
+}
+
 /** Throws Violation. Expects that every operation is settled. */
 export function checkWorld(world: World, mayBeQuarantined: (command: Command) => boolean): void {
   for (const { command, answer, error } of world.operations) {

@@ -23,7 +23,7 @@ import { readTransaction } from '../http/normalise.ts'
 import { Problem } from '../http/problem.ts'
 import { programChange } from '../http/programs.ts'
 import { seedFromEnvironment } from './again.ts'
-import { checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
+import { checkFailure, checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
 import { type Duration, millisecondsOf } from './duration.ts'
 import { type AccountsGiven, accountGiven, type Fixture, loadFixture } from './fixture.ts'
 import type { Operation } from './operation.ts'
@@ -496,7 +496,11 @@ export function watchedWorld(options: WorldOptions): World {
   const world: World = new World({
     ...options,
     onReply: (operation: Operation, answer) => checkReply(world, operation, answer),
-    taps: { ...options.taps, trimmed: (partition, position) => checkTrim(world, partition, position) },
+    taps: {
+      ...options.taps,
+      trimmed: (partition, position) => checkTrim(world, partition, position),
+      failed: (message) => checkFailure(world, message),
+    },
   })
   return world
 }

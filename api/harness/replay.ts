@@ -1,7 +1,7 @@
 // A recorded history played again without the test that made it: the same commands at the same virtual times in the same world. What is found is
 // found again with fewer of them, until the shortest is left.
 import { againCommand } from './again.ts'
-import { checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
+import { checkFailure, checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
 import type { Operation } from './operation.ts'
 import { type Rule, Violation } from './violation.ts'
 import { World, type WorldOptions } from './world.ts'
@@ -50,7 +50,11 @@ async function play(options: WorldOptions, commands: readonly Operation[]): Prom
   const world: World = new World({
     ...silent,
     onReply: (operation, answer) => checkReply(world, operation, answer),
-    taps: { ...options.taps, trimmed: (partition, position) => checkTrim(world, partition, position) },
+    taps: {
+      ...options.taps,
+      trimmed: (partition, position) => checkTrim(world, partition, position),
+      failed: (message) => checkFailure(world, message),
+    },
   })
   const { simulation } = world
   try {

@@ -6,7 +6,7 @@ import type { SimulationOptions } from '../../../adapters/simulated/simulation.t
 import type { Command } from '../../../core/command.ts'
 import { ownerOfCommand } from '../../../core/owner.ts'
 import { campaignChange } from '../../http/campaigns.ts'
-import { checkReply, checkTrim, checkWorld, hostsDiedOften, settleMs } from '../check.ts'
+import { checkFailure, checkReply, checkTrim, checkWorld, hostsDiedOften, settleMs } from '../check.ts'
 import { broken, type Rule, Violation } from '../violation.ts'
 import { World, type WorldOptions } from '../world.ts'
 import { campaigns, openings, type Step, workload } from './workload.ts'
@@ -137,7 +137,7 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
         throw new Error(`${command.id} is poison`)
       },
       failed: (message) => {
-        if (!poison.isThere) broken('fails_for_a_reason', message)
+        if (!poison.isThere) checkFailure(world, message)
       },
       trimmed: (partition, position) => checkTrim(world, partition, position),
     },
