@@ -1,6 +1,7 @@
 // Reads beside the actors: committed state only, straight from the shards. An answer to a client comes after its commit, so whoever was
 // answered finds his transaction here.
 import pg from 'pg'
+import { entryView } from '../../actors/entry-view.ts'
 import type {
   AccountView,
   EntriesQuery,
@@ -25,7 +26,6 @@ import type { Decided } from '../../core/transaction.ts'
 import { answerTo, timeText } from '../../schemas/answer.ts'
 import { clientOf, sessionSettings, urlOptions } from './connect.ts'
 import { uuidText } from './copy.ts'
-import { entryView } from './entry-view.ts'
 import { faultOf } from './faults.ts'
 import { houseEntries } from './house-entries.ts'
 import { pointsView } from './points-view.ts'
@@ -250,7 +250,8 @@ export class PostgresReads implements Reads {
   }
 
   private entry(stored: StoredRow, side: 'from' | 'to'): EntryView {
-    return entryView(rowFrom(stored, this.options.assets()), stored, side)
+    const { id, at_ms, date, detail } = stored
+    return entryView(rowFrom(stored, this.options.assets()), { id, atMs: Number(at_ms), date, detail }, side)
   }
 
   async heads(): Promise<readonly { partition: number; pseq: number; chain: string; at: string }[]> {

@@ -289,3 +289,36 @@ test('takings are settled once, however many ask for them at once, from whicheve
     await bank.assertInvariants()
   }
 })
+
+test('entries are those of the API: the reference, the other side far away, what was reserved, every cell of the house', async () => {
+  const owners = ['ann', 'ben', 'cat', 'dan', 'eve', 'fay']
+  const given = Object.fromEntries(owners.map((owner) => [`${owner}:cash`, '100.00 CNY']))
+  const bank = await createHarness({ accounts: given, partitions: 4, workers: 2, shards: 2 })
+  for (const owner of owners) await bank.debit({ account: `${owner}:cash`, amount: '1', reference: `of ${owner}` })
+  assert.deepEqual(
+    owners.map((owner) => bank.entries(`${owner}:cash`).at(-1)?.reference),
+    owners.map((owner) => `of ${owner}`),
+  )
+  const house = bank.entries('house:settlement:default')
+  assert.deepEqual(
+    house.map(({ balance }) => balance),
+    ['1.00', '2.00', '3.00', '4.00', '5.00', '6.00'],
+  )
+  assert.equal(bank.account('house:settlement:default').balance, '6.00')
+  for (const payer of owners)
+    for (const payee of owners.filter((owner) => owner !== payer)) {
+      await bank.transfer({ from: `${payer}:cash`, to: `${payee}:cash`, amount: '0.50' })
+      const before = bank.entries(`${payee}:cash`).at(-1)
+      assert.deepEqual([before?.counterparty, before?.amount], [`${payer}:cash`, '0.50'])
+    }
+  for (const owner of owners) {
+    let balance = 0
+    let held = 0
+    for (const entry of bank.entries(`${owner}:cash`)) {
+      balance += Number(entry.amount)
+      held += Number(entry.heldChange)
+      assert.deepEqual([Number(entry.balance), Number(entry.held)], [balance, held], JSON.stringify(entry))
+    }
+  }
+  await bank.assertInvariants()
+})

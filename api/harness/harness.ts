@@ -273,8 +273,9 @@ export class Harness {
     return view
   }
 
-  entries(id: string): readonly Entry[] {
-    const entries = entryViews(this.shards, id)
+  /** In the order in which they came about; of a house account those of one asset in all partitions. Throws where there is no such account. */
+  entries(id: string, asset?: string): readonly Entry[] {
+    const entries = entryViews(this.shards, id, asset)
     if (entries === undefined) throw new Error(`there is no account ${id}`)
     return entries
   }

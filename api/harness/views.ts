@@ -1,9 +1,10 @@
 // Accounts and entries of a simulated ledger as the HTTP API shows them: what is committed, and nothing else.
+import { entryView } from '../../actors/entry-view.ts'
 import type { SimulatedShard, StoredAccount, StoredRow } from '../../adapters/simulated/shard.ts'
 import { available, outsideBalance } from '../../core/account.ts'
-import { dateText } from '../../core/business-date.ts'
+import { stageLegs } from '../../core/across/joint.ts'
+import { isHouse } from '../../core/identity.ts'
 import { formatMinor } from '../../core/money.ts'
-import type { Row } from '../../core/row.ts'
 import { timeText } from '../../schemas/answer.ts'
 import type { Account, Entry } from '../client/contract.ts'
 
@@ -41,38 +42,40 @@ function storedAs(shards: readonly SimulatedShard[], id: string, asset: string |
   return named.filter((one) => one.asset.code === code)
 }
 
-/** In the order in which the actor decided; undefined: no such account. */
-export function entryViews(shards: readonly SimulatedShard[], id: string): Entry[] | undefined {
-  for (const shard of shards) {
-    const [account] = shard.accountsNamed(id)
-    if (account !== undefined) return shard.entriesOf(account.key).map((stored) => entryView(stored, account.key))
-  }
-  return undefined
+/** In the order in which the actors decided; undefined: no such account. Of a house account those of all its cells, by time. */
+export function entryViews(shards: readonly SimulatedShard[], id: string, asset?: string): Entry[] | undefined {
+  const cells = storedAs(shards, id, asset)
+  const [first] = cells
+  if (first === undefined) return undefined
+  const keys = new Set(cells.map(({ key }) => key))
+  const lines = shards.flatMap((shard) =>
+    cells
+      .filter(({ partition }) => shard.heads.has(partition))
+      .flatMap(({ key }) => shard.entriesOf(key).map((stored) => lineOf(shard, stored, keys))),
+  )
+  if (!isHouse(id)) return lines.map(({ entry }) => entry)
+  let balance = 0n
+  return lines.sort(inOrder).map(({ entry, change }) => {
+    balance += change
+    return { ...entry, balance: formatMinor(balance, first.asset.scale) }
+  })
 }
 
-function entryView(stored: StoredRow, key: number): Entry {
-  const { row } = stored
-  const from = row.from?.key === key
-  const own = from ? row.from : row.to
-  const other = from ? row.to : row.from
-  const scale = own?.asset.scale ?? 0
-  const sign = own?.normal === 'debit' ? -1n : 1n
-  return {
-    seq: from ? row.fromSeq : row.toSeq,
-    at: timeText(stored.at),
-    businessDate: dateText(stored.date),
-    transaction: stored.id,
-    type: row.kind,
-    counterparty: other?.id ?? null,
-    amount: formatMinor(sign * moved(row, from), scale),
-    heldChange: formatMinor(from ? heldChange(row) : 0n, scale),
-    balance: formatMinor(sign * (from ? row.fromBalance : row.toBalance), scale),
-    held: formatMinor(from ? row.fromHeld : row.toHeld, scale),
-    reference: null,
-  }
+interface Line {
+  readonly stored: StoredRow
+  readonly entry: Entry
+  /** Of the balance, where it is a house account's. */
+  readonly change: bigint
 }
 
-const reserves = (row: Row): boolean => row.kind === 'hold' || row.kind === 'release' || row.kind === 'expire'
-const moved = (row: Row, from: boolean): bigint => (reserves(row) ? 0n : from ? -row.amount : row.amount)
-const heldChange = (row: Row): bigint =>
-  row.kind === 'hold' ? row.amount : reserves(row) || row.kind === 'capture' ? -row.amount : 0n
+function lineOf({ details }: SimulatedShard, stored: StoredRow, keys: ReadonlySet<number>): Line {
+  const { row, partition, pseq, id, at, date } = stored
+  const side = row.from !== undefined && row.fromSeq > 0 && keys.has(row.from.key) ? 'from' : 'to'
+  // The detail of a transaction stands beside its first row.
+  const detail = details.get(`${partition} ${pseq - (row.leg % stageLegs)}`)?.body ?? null
+  const entry = entryView(row, { id, atMs: at, date, detail }, side)
+  return { stored, entry, change: side === 'from' ? -row.amount : row.amount }
+}
+
+const inOrder = ({ stored: a }: Line, { stored: b }: Line): number =>
+  a.at - b.at || a.partition - b.partition || a.pseq - b.pseq

@@ -1,13 +1,22 @@
 // One line of a statement, from a journal row and the side that belongs to the account.
-import type { EntryView } from '../../actors/reads.ts'
-import { dateText } from '../../core/business-date.ts'
-import { formatMinor } from '../../core/money.ts'
-import { type Row, reservedOf } from '../../core/row.ts'
-import { timeText } from '../../schemas/answer.ts'
-import { kindOf, type StoredRow } from './stored-rows.ts'
+import { dateText } from '../core/business-date.ts'
+import { formatMinor } from '../core/money.ts'
+import { type Row, reservedOf } from '../core/row.ts'
+import { timeText } from '../schemas/answer.ts'
+import type { EntryView } from './reads.ts'
+
+/** What stands beside the row. */
+export interface RowFacts {
+  readonly id: string
+  readonly atMs: number
+  /** Business date, days since 1970-01-01. */
+  readonly date: number
+  /** JSON text. */
+  readonly detail: string | null
+}
 
 /** One side of a row as the account's statement shows it; signs as the outside sees them. */
-export function entryView(row: Row, stored: StoredRow, side: 'from' | 'to'): EntryView {
+export function entryView(row: Row, { id, atMs, date, detail }: RowFacts, side: 'from' | 'to'): EntryView {
   const own = side === 'from' ? row.from : row.to
   const other = side === 'from' ? row.to : row.from
   const scale = own?.asset.scale ?? 0
@@ -15,16 +24,16 @@ export function entryView(row: Row, stored: StoredRow, side: 'from' | 'to'): Ent
   const moved = heldOnly.has(row.kind) ? 0n : side === 'from' ? -row.amount : row.amount
   return {
     seq: side === 'from' ? row.fromSeq : row.toSeq,
-    at: timeText(Number(stored.at_ms)),
-    businessDate: dateText(stored.date),
-    transaction: stored.id,
-    type: kindOf(stored.kind),
+    at: timeText(atMs),
+    businessDate: dateText(date),
+    transaction: id,
+    type: row.kind,
     counterparty: row.far ?? other?.id ?? null,
     amount: formatMinor(sign * moved, scale),
     heldChange: formatMinor(side === 'from' ? heldChangeOf(row) : reservedChangeOf(row, reservedOf.to), scale),
     balance: formatMinor(sign * (side === 'from' ? row.fromBalance : row.toBalance), scale),
     held: formatMinor(side === 'from' ? row.fromHeld : row.toHeld, scale),
-    reference: referenceOf(stored.detail),
+    reference: referenceOf(detail),
   }
 }
 
