@@ -290,6 +290,24 @@ test('takings are settled once, however many ask for them at once, from whicheve
   }
 })
 
+test('points run out when their last day ends in the time zone of the ledger, not when somebody next looks', async () => {
+  for (const [timeZone, midnight] of [
+    ['Asia/Shanghai', '2027-02-28T16:00'],
+    ['UTC', '2027-03-01T00:00'],
+    ['America/Los_Angeles', '2027-03-01T08:00'],
+    ['Pacific/Kiritimati', '2027-02-28T10:00'],
+  ] as const) {
+    const bank = await createHarness({ accounts, timeZone, startAt: '2027-02-27T12:00:00Z' })
+    await bank.earnPoints({ owner: 'cust-1', amount: '300', expiresOn: '2027-02' })
+    await bank.advance('90d')
+    const [earned, expired] = bank.entries('cust-1:points:2027-02')
+    assert.deepEqual([earned?.amount, expired?.amount, expired?.businessDate], ['300', '-300', '2027-03-01'])
+    // The timer looks once a minute.
+    assert.ok(expired?.at.startsWith(midnight) || expired?.at.startsWith(midnight.replace(/0$/, '1')), expired?.at)
+    await bank.assertInvariants()
+  }
+})
+
 test('entries are those of the API: the reference, the other side far away, what was reserved, every cell of the house', async () => {
   const owners = ['ann', 'ben', 'cat', 'dan', 'eve', 'fay']
   const given = Object.fromEntries(owners.map((owner) => [`${owner}:cash`, '100.00 CNY']))

@@ -350,10 +350,22 @@ export class Harness {
         if (hold.expiresAt !== undefined && hold.expiresAt >= time.now()) note(elapsedAt(hold.expiresAt), holdTimerMs)
       }
       const day = shard.nextLotDay(this.world.dateOf(time.now()))
-      // A little after midnight in any time zone: the day is over for sure.
-      if (day !== undefined) note(elapsedAt((day + 1) * 86_400_000 + 14 * 3_600_000), pointsTimerMs)
+      if (day !== undefined) note(elapsedAt(this.endOf(day)), pointsTimerMs)
     }
     return due
+  }
+
+  /** The first millisecond of the next day in the ledger's time zone. The offset of a zone is a whole number of minutes, and below a day. */
+  private endOf(day: number): number {
+    const minuteMs = 60_000
+    let last = (day * 86_400_000) / minuteMs - 1440
+    let first = last + 3 * 1440
+    while (first - last > 1) {
+      const middle = Math.floor((first + last) / 2)
+      if (this.world.dateOf(middle * minuteMs) > day) first = middle
+      else last = middle
+    }
+    return first * minuteMs
   }
 
   /** kill -9 of the process (or the end of one worker thread) at a moment that the seed chooses; resolves when it hosts again. */
