@@ -12,16 +12,16 @@ export function seedFromEnvironment(): number | undefined {
   return seed
 }
 
-/** One line for a shell, with the test file in it. */
-export function againCommand(seed: number): string {
+/** One line for a shell, with the test file in it. `file`: what `fileUnderTest` said when the test had only begun. */
+export function againCommand(seed: number, file = fileUnderTest()): string {
   const { VITEST, JEST_WORKER_ID } = process.env
-  if (VITEST !== undefined) return `${name}=${seed} npx vitest run ${fileUnderTest()}`.trimEnd()
+  if (VITEST !== undefined) return `${name}=${seed} npx vitest run ${file}`.trimEnd()
   if (JEST_WORKER_ID !== undefined) {
     // Jest runs ES modules only with this.
     const flags = process.execArgv.includes('--experimental-vm-modules')
       ? 'NODE_OPTIONS=--experimental-vm-modules '
       : ''
-    return `${name}=${seed} ${flags}npx jest ${fileUnderTest()}`.trimEnd()
+    return `${name}=${seed} ${flags}npx jest ${file}`.trimEnd()
   }
   const flags = process.execArgv.filter((flag) => !flag.startsWith('--test'))
   return `${name}=${seed} ${['node', ...flags, relative(process.cwd(), process.argv[1] ?? '')].join(' ')}`
@@ -31,8 +31,13 @@ interface Expecting {
   readonly expect?: { getState?(): { readonly testPath?: string } }
 }
 
-/** Runners that import many files into one process say in `expect` which of them runs; empty where they do not. */
-function fileUnderTest(): string {
+/**
+ * Runners that import many files into one process say in `expect` which of them runs, where it is global; else the stack does, as long as the
+ * test stands in it, which it may not after a wait. Empty where neither does.
+ */
+export function fileUnderTest(): string {
+  const { VITEST, JEST_WORKER_ID } = process.env
+  if (VITEST === undefined && JEST_WORKER_ID === undefined) return ''
   const path = (globalThis as Expecting).expect?.getState?.().testPath ?? fileOfStack()
   return path === undefined ? '' : relative(process.cwd(), path)
 }

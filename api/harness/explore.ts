@@ -1,7 +1,7 @@
 // The same test under many seeds: as many interleavings, and as many mixtures of faults. What fails is told with its seed, the faults that it
 // needs, what the clients did, and the line that runs it again.
 import { type FaultWeights, faultKinds } from '../../adapters/simulated/faults.ts'
-import { againCommand, seedFromEnvironment } from './again.ts'
+import { againCommand, fileUnderTest, seedFromEnvironment } from './again.ts'
 import { createHarness, type Harness, type HarnessOptions } from './harness.ts'
 
 export interface ExploreOptions extends HarnessOptions {
@@ -15,9 +15,10 @@ const historyShown = 40
 export async function explore(options: ExploreOptions, test: (bank: Harness) => Promise<void>): Promise<void> {
   const { seeds = 100, seed: first = 1, ...rest } = options
   const chosen = seedFromEnvironment()
+  const file = fileUnderTest()
   for (let seed = chosen ?? first; seed < (chosen === undefined ? first + seeds : chosen + 1); seed++) {
     const failed = await run({ ...rest, seed }, test)
-    if (failed !== undefined) throw await explained({ ...rest, seed }, test, failed)
+    if (failed !== undefined) throw await explained({ ...rest, seed }, test, failed, file)
   }
 }
 
@@ -42,6 +43,7 @@ async function explained(
   options: HarnessOptions & { readonly seed: number },
   test: (bank: Harness) => Promise<void>,
   failed: Failed,
+  file: string,
 ): Promise<Error> {
   let { error, bank } = failed
   let weights: Partial<Record<string, number>> =
@@ -62,7 +64,7 @@ async function explained(
   const lines = [`seed ${options.seed}: ${messageOf(error)}`]
   lines.push(needed.length === 0 ? 'It needs no fault.' : `It needs these faults: ${needed.join(', ')}`)
   lines.push(...(bank === undefined ? [] : shown(bank)))
-  lines.push(`Again: ${againCommand(options.seed)}`)
+  lines.push(`Again: ${againCommand(options.seed, file)}`)
   return new Error(lines.join('\n'), { cause: error })
 }
 

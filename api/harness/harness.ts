@@ -22,7 +22,7 @@ import { campaignChange } from '../http/campaigns.ts'
 import { readTransaction } from '../http/normalise.ts'
 import { Problem } from '../http/problem.ts'
 import { programChange } from '../http/programs.ts'
-import { seedFromEnvironment } from './again.ts'
+import { fileUnderTest, seedFromEnvironment } from './again.ts'
 import { checkFailure, checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
 import { type Duration, millisecondsOf } from './duration.ts'
 import { type AccountsGiven, accountGiven, type Fixture, loadFixture } from './fixture.ts'
@@ -109,6 +109,7 @@ export class Harness {
   private readonly world: World
   private readonly fixture: Fixture
   private readonly rejecters = new Set<(error: unknown) => void>()
+  private readonly file = fileUnderTest()
   private running = false
   private ids = 0
   private changes = 0
@@ -417,7 +418,7 @@ export class Harness {
   private async told(error: unknown): Promise<unknown> {
     if (!(error instanceof Violation)) return error
     const small = await replayCommands(this.worldOptions, this.world.operations, error.rule)
-    return failureOf(error, this.seed, small)
+    return failureOf(error, this.seed, small, this.file)
   }
 
   // ---- inside -------------------------------------------------------------------------------------------------------------------

@@ -118,6 +118,35 @@ test('must fail', () =>
   }
 })
 
+test('a failure names the file where the runner is not asked for globals and the test does not wait itself', {
+  timeout: 120_000,
+}, async () => {
+  const imported = join(folder, 'imported')
+  await mkdir(imported)
+  await writeFile(join(imported, 'package.json'), '{"type":"module"}')
+  await symlink(join(root, 'node_modules'), join(imported, 'node_modules'))
+  await writeFile(
+    join(imported, 'imported.test.js'),
+    `
+import { expect, test } from 'vitest'
+import { explore } from '../node_modules/suanpan/dist/api/harness/testing.js'
+
+test('must fail', () =>
+  explore({ seeds: 3, accounts: { 'cust-1:cash': '1.00 CNY' } }, async (bank) => {
+    expect(bank.seed).toBe(1)
+  }))
+`,
+  )
+  const failed = await run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run'], {
+    cwd: imported,
+    env: { ...plain(), NO_COLOR: '1' },
+  }).then(
+    () => assert.fail('vitest does not see the test that must fail'),
+    (error: { readonly stdout: string; readonly stderr: string }) => error.stdout + error.stderr,
+  )
+  assert.match(failed, /Again: SUANPAN_SEED=2 npx vitest run imported\.test\.js/)
+})
+
 /** Without what this test runner tells its own children. */
 const plain = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NODE_|SUANPAN_|TSX)/.test(name)))

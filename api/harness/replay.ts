@@ -81,7 +81,7 @@ async function play(options: WorldOptions, commands: readonly Operation[]): Prom
 }
 
 /** The error that a test shows. */
-export function failureOf(violation: Violation, seed: number, small: Replayed | undefined): Error {
+export function failureOf(violation: Violation, seed: number, small: Replayed | undefined, file: string): Error {
   const lines = [`seed ${seed}: ${violation.message}`]
   if (small !== undefined) {
     lines.push(
@@ -90,6 +90,6 @@ export function failureOf(violation: Violation, seed: number, small: Replayed | 
     for (const { command } of small.commands) lines.push(`  ${JSON.stringify(command)}`)
     if (small.violation.message !== violation.message) lines.push(`  ${small.violation.message}`)
   }
-  lines.push(`Again: ${againCommand(seed)}`)
+  lines.push(`Again: ${againCommand(seed, file)}`)
   return new Error(lines.join('\n'), { cause: violation })
 }
