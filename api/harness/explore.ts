@@ -2,6 +2,7 @@
 // needs, what the clients did, and the line that runs it again.
 import { type FaultWeights, faultKinds } from '../../adapters/simulated/faults.ts'
 import { againCommand, fileUnderTest, seedFromEnvironment } from './again.ts'
+import { wholeNumber } from './given.ts'
 import { createHarness, type Harness, type HarnessOptions } from './harness.ts'
 
 export interface ExploreOptions extends HarnessOptions {
@@ -14,6 +15,8 @@ const historyShown = 40
 /** Resolves when the test has passed under every seed; each run ends with `assertInvariants`. */
 export async function explore(options: ExploreOptions, test: (bank: Harness) => Promise<void>): Promise<void> {
   const { seeds = 100, seed: first = 1, ...rest } = options
+  wholeNumber('seeds', seeds, 1)
+  wholeNumber('seed', first, 0)
   const chosen = seedFromEnvironment()
   const file = fileUnderTest()
   for (let seed = chosen ?? first; seed < (chosen === undefined ? first + seeds : chosen + 1); seed++) {

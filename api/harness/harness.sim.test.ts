@@ -290,6 +290,99 @@ test('takings are settled once, however many ask for them at once, from whicheve
   }
 })
 
+/** The message of what is thrown. */
+async function messageOf(run: () => unknown): Promise<string> {
+  try {
+    await run()
+  } catch (error) {
+    return (error as Error).message
+  }
+  return 'nothing was thrown'
+}
+
+test('an option that is none, or has a value that it cannot have, is told by its name', async () => {
+  const table: readonly (readonly [object, RegExp])[] = [
+    [{ sede: 7 }, /^sede is no option/],
+    [{ seed: '7' }, /^seed must be a whole number from 0/],
+    [{ seed: -1 }, /^seed must/],
+    [{ startAt: 'yesterday' }, /^startAt must be a time of RFC 3339/],
+    [{ startAt: '2027-02-30T00:00:00Z' }, /^startAt must/],
+    [{ timeZone: 'Asia/Nowhere' }, /time zone.*Asia\/Nowhere/],
+    [{ partitions: 0 }, /^partitions must be a whole number from 1/],
+    [{ workers: 1.5 }, /^workers must/],
+    [{ shards: '2' }, /^shards must/],
+    [{ faults: { cosmic_rays: 1 } }, /^faults\.cosmic_rays is no kind/],
+    [{ faults: { thread_dies: -1 } }, /^faults\.thread_dies must/],
+    [{ faults: 'some' }, /^faults must/],
+    [{ trace: true }, /^trace must/],
+  ]
+  for (const [options, expected] of table) assert.match(await messageOf(() => createHarness(options)), expected)
+  await createHarness({ seed: undefined, faults: undefined } as object)
+  assert.match(
+    await messageOf(() => explore({ seeds: 0 }, async () => undefined)),
+    /^seeds must be a whole number from 1/,
+  )
+})
+
+test('an account that the API would refuse is refused, with its name and the field', async () => {
+  const table: readonly (readonly [string, unknown, RegExp])[] = [
+    ['cust-1', '1 CNY', /^account cust-1: id must be an account id/],
+    ['house:x', '1 CNY', /^account house:x: House accounts/],
+    ['a:b', '1.5', /^account a:b: not an amount of an asset: 1\.5/],
+    ['a:b', 100, /^account a:b: not an amount/],
+    ['a:b', '1 XYZ', /^account a:b: There is no asset XYZ/],
+    ['a:b', '1.001 CNY', /^account a:b: balance must be an amount of CNY, which has 2 decimals/],
+    ['a:b', { asset: 'CNY', balance: 100 }, /^account a:b: balance must be a decimal string/],
+    ['a:b', { asset: 'CNY', overdraft: '-5' }, /^account a:b: overdraft must be a decimal string/],
+    ['a:b', { asset: 'CNY', overdraft: '0.001' }, /^account a:b: overdraft must be an amount of CNY/],
+    ['a:b', { asset: 'CNY', blance: '5' }, /^account a:b: There is no field "blance"/],
+    ['a:b', { asset: 'CNY', normal: 'left' }, /^account a:b: normal must be one of/],
+  ]
+  const bank = await createHarness({ accounts })
+  for (const [id, given, expected] of table) {
+    assert.match(await messageOf(() => createHarness({ accounts: { [id]: given as '1 CNY' } })), expected)
+    assert.match(await messageOf(() => bank.openAccount(id, given as '1 CNY')), expected)
+  }
+  const change = (given: object) => messageOf(() => bank.changeAccount('cust-1:cash', given))
+  assert.match(await change({ overdraft: 5 }), /^account cust-1:cash: overdraft must be/)
+  assert.match(await change({ status: 'frozn' }), /^account cust-1:cash: status must be one of/)
+  assert.match(await change({}), /^account cust-1:cash: status is missing/)
+  assert.equal(bank.history().length, 0)
+})
+
+test('a campaign or a program that the API would refuse is refused, with the field', async () => {
+  const bank = await createHarness({ accounts })
+  const discount = { amount: '5' }
+  const campaign = (given: object, code = 'SALE') =>
+    messageOf(() => bank.putCampaign(code, given as Parameters<typeof bank.putCampaign>[1]))
+  assert.match(await campaign({ asset: 'CNY', stock: 1 }), /^campaign SALE: discount is missing/)
+  assert.match(await campaign({ asset: 'CNY', stock: '1', discount }), /^campaign SALE: stock must be a whole number/)
+  assert.match(
+    await campaign({ asset: 'CNY', stock: 1, limit: 1, discount }),
+    /^campaign SALE: There is no field "limit"/,
+  )
+  assert.match(await campaign({ asset: 'CNY', stock: 1, discount }, 'spring'), /^campaign spring: code must be/)
+  const program = { asset: 'CNY', points: 100, worth: '1' } as unknown as Parameters<typeof bank.putProgram>[1]
+  assert.match(await messageOf(() => bank.putProgram('MILES', program)), /^program MILES: points must be/)
+})
+
+test('a fixture that cannot be what it says is no beginning: whatever was not posted is told', async () => {
+  const given = { 'a:b': '10.00 CNY' }
+  const debit = (amount: unknown) => ({ type: 'debit', id: 'd', account: 'a:b', amount })
+  const table: readonly (readonly [object, RegExp])[] = [
+    [{ account: given }, /account is not a member of a fixture/],
+    [{ accounts: [] }, /accounts must be an object/],
+    [{ transactions: {} }, /transactions must be an array/],
+    [{ assets: { GOLD: { scale: '2' } } }, /^asset GOLD: scale must be/],
+    [{ assets: { CNY: { scale: 4 } } }, /^asset CNY: it exists with scale 2/],
+    [{ accounts: given, transactions: [debit('1'), debit('2')] }, /transactions\[1\]\.amount was conflict/],
+    [{ accounts: given, transactions: [debit('10.01')] }, /transactions\[0\] was declined: insufficient_funds/],
+    [{ accounts: given, transactions: [debit('0.001')] }, /transactions\[0\] was declined: amount_scale/],
+    [{ accounts: given, transactions: [debit(1)] }, /transactions\[0\]\.amount was refused: invalid/],
+  ]
+  for (const [fixture, expected] of table) assert.match(await messageOf(() => createHarness({ fixture })), expected)
+})
+
 test('points run out when their last day ends in the time zone of the ledger, not when somebody next looks', async () => {
   for (const [timeZone, midnight] of [
     ['Asia/Shanghai', '2027-02-28T16:00'],
@@ -339,4 +432,12 @@ test('entries are those of the API: the reference, the other side far away, what
     }
   }
   await bank.assertInvariants()
+})
+
+test('a race whose body returns nothing, a number of racers that is none and a crash of nothing are told', async () => {
+  const bank = await createHarness({ accounts })
+  const nothing = (() => undefined) as unknown as () => ReturnType<typeof bank.debit>
+  assert.match(await messageOf(() => bank.race(2, nothing)), /run must return the promise of an outcome/)
+  assert.match(await messageOf(() => bank.race(-1, () => bank.debit({ account: 'a:b', amount: '1' }))), /^count must/)
+  assert.match(await messageOf(() => bank.crash('node' as 'thread')), /^crash of what: node/)
 })

@@ -25,7 +25,8 @@ import { programChange } from '../http/programs.ts'
 import { fileUnderTest, seedFromEnvironment } from './again.ts'
 import { checkFailure, checkReply, checkTrim, checkWorld, hostsDiedOften } from './check.ts'
 import { type Duration, millisecondsOf } from './duration.ts'
-import { type AccountsGiven, accountGiven, type Fixture, loadFixture } from './fixture.ts'
+import { type AccountsGiven, accountGiven, checkedFixture, type Fixture, loadFixture } from './fixture.ts'
+import { checkAccountGiven, checkCampaign, checkChange, checkOptions, checkProgram, wholeNumber } from './given.ts'
 import type { Operation } from './operation.ts'
 import { failureOf, replayCommands } from './replay.ts'
 import { accountView, entryViews } from './views.ts'
@@ -117,10 +118,12 @@ export class Harness {
   private setUp = 0
 
   constructor(options: HarnessOptions, variant: (options: WorldOptions) => WorldOptions) {
+    checkOptions(options)
     this.accounts = options.accounts
     this.seed = options.seed ?? seedFromEnvironment() ?? 1
     const { fixture = {}, faults = 'none', startAt, timeZone, partitions, workers, shards, trace } = options
-    this.fixture = typeof fixture === 'string' || fixture instanceof URL ? loadFixture(fixture) : fixture
+    this.fixture =
+      typeof fixture === 'string' || fixture instanceof URL ? loadFixture(fixture) : checkedFixture(fixture, 'fixture')
     const assets = Object.entries(this.fixture.assets ?? {}).map(([code, { scale, autoOpen = false }]) => ({
       code,
       scale,
@@ -216,7 +219,9 @@ export class Harness {
 
   /** Opens an account; throws what the API would refuse. */
   async openAccount(id: string, given: string | AccountsGiven[string]): Promise<void> {
-    const { asset, balance, overdraft = '0', normal = 'credit' } = accountGiven(given)
+    const account = accountGiven(id, given)
+    checkAccountGiven(id, account, this.assets)
+    const { asset, balance, overdraft = '0', normal = 'credit' } = account
     await this.accepted({
       type: 'open',
       id: `!open-${++this.changes}`,
@@ -235,19 +240,23 @@ export class Harness {
   }
 
   /** Freezes, closes, re-opens, or sets the limit of an account. */
-  async changeAccount(id: string, { status, overdraft }: AccountChange): Promise<void> {
+  async changeAccount(id: string, change: AccountChange): Promise<void> {
+    checkChange(id, change)
+    const { status, overdraft } = change
     const limit = overdraft === undefined ? undefined : normalizeDecimal(overdraft)
     await this.accepted({ type: 'change', id: `!change-${++this.changes}`, account: id, status, overdraft: limit })
   }
 
   /** Creates or changes a campaign; resolves when every partition knows it. Throws what the API would refuse. */
   async putCampaign(code: string, campaign: CampaignRequest): Promise<void> {
+    checkCampaign(code, campaign)
     const { text, check } = campaignChange(code, campaign, this.assets)
     await this.wait(this.world.putCatalog('campaign', code, text, check))
   }
 
   /** The same for a points program. */
   async putProgram(code: string, program: ProgramRequest): Promise<void> {
+    checkProgram(code, program)
     const { text, check } = programChange(code, program, this.assets)
     await this.wait(this.world.putCatalog('program', code, text, check))
   }
@@ -372,6 +381,7 @@ export class Harness {
   /** kill -9 of the process (or the end of one worker thread) at a moment that the seed chooses; resolves when it hosts again. */
   async crash(what: 'process' | 'thread' = 'process'): Promise<void> {
     const { world } = this
+    if (what !== 'process' && what !== 'thread') throw new TypeError(`crash of what: ${what} (process or thread)`)
     await this.runFor(world.simulation.random.fraction() * crashWithinMs)
     if (what === 'process') world.crash()
     else world.crashThread()
@@ -380,12 +390,15 @@ export class Harness {
 
   /** Lets `count` of them run against each other, in an order that the seed decides, and says who won. */
   async race(count: number, run: (index: number) => Promise<Outcome>): Promise<Race<Outcome>> {
+    wholeNumber('count', count, 0)
     const outcomes = await Promise.all(Array.from({ length: count }, (_, index) => run(index)))
     const winners: Outcome[] = []
     const repeats: Outcome[] = []
     const losers: Outcome[] = []
     const taken = new Set<string>()
     for (const one of outcomes) {
+      // A body in braces without `return` gives nothing.
+      if (one === undefined) throw new TypeError('run must return the promise of an outcome')
       if (one.status !== 'posted' && one.status !== 'pending') losers.push(one)
       else if (taken.has(`${one.receipt.id} ${one.receipt.accounts[0]?.id}`)) repeats.push(one)
       else {
@@ -430,7 +443,8 @@ export class Harness {
     await this.until(() => world.ready)
     const accounts = Object.entries({ ...fixture.accounts, ...this.accounts })
     await Promise.all(accounts.map(([id, given]) => this.openAccount(id, given)))
-    for (const request of fixture.transactions ?? []) await this.post(request)
+    for (const [index, request] of (fixture.transactions ?? []).entries())
+      wasPosted(`transactions[${index}]`, await this.post(request))
     this.setUp = world.operations.length
     world.simulation.faults.start()
     world.letLoose()
@@ -523,6 +537,13 @@ export function watchedWorld(options: WorldOptions): World {
 function outcome({ http, replayed, body }: Answer): Outcome {
   const one = outcomeOf(http, replayed, JSON.parse(body))
   return one.status === 'failed' ? { status: 'refused', problem: one.problem } : one
+}
+
+/** A fixture that is not what it says would make its test prove something else. */
+function wasPosted(name: string, one: Outcome): void {
+  if (one.status === 'posted' || one.status === 'pending') return
+  const { code, detail, field } = one.problem
+  throw new Error(`fixture: ${name}${field === undefined ? '' : `.${field}`} was ${one.status}: ${code}: ${detail}`)
 }
 
 function never(): never {
