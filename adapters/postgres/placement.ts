@@ -11,10 +11,18 @@ export interface Place {
   readonly placed: number
 }
 
+/** SQLSTATE undefined_table. */
+const noSuchTable = '42P01'
+
 export async function readPlaces(catalog: pg.Client): Promise<Place[]> {
-  const { rows } = await catalog.query<{ partition: number; shard: number; placed: string }>(
-    'SELECT partition, shard, placed FROM suanpan.partition_shard ORDER BY partition',
-  )
+  const { rows } = await catalog
+    .query<{ partition: number; shard: number; placed: string }>(
+      'SELECT partition, shard, placed FROM suanpan.partition_shard ORDER BY partition',
+    )
+    .catch((error: Error & { readonly code?: string }) => {
+      if (error.code !== noSuchTable) throw error
+      throw new TerminalFault('wrong_ledger', 'there is no ledger in this database; "suanpan serve" makes one', error)
+    })
   return rows.map(({ placed, ...rest }) => ({ ...rest, placed: Number(placed) }))
 }
 
