@@ -26,7 +26,7 @@ import {
 } from './errors.ts'
 import { type Each, excerpt, isProblem, type Outcome, outcomeOf } from './outcome.ts'
 import { defaultRetry, type RetryPolicy } from './retry.ts'
-import { type Call, createTransport, isRetryable, type Reply } from './transport.ts'
+import { type Call, createTransport, isRetryable, type Reply, withoutPassword } from './transport.ts'
 
 export type { BatchAnswer, BatchRow } from './batch.ts'
 export type { CatalogCalls, PutOutcome } from './catalog.ts'
@@ -196,7 +196,15 @@ export function createClient(options: ClientOptions): Client {
   const exchangeRows = <Row extends BatchRow>(
     rows: AsyncIterable<Row> | Iterable<Row>,
     { signal, onRetry }: BatchCallOptions = {},
-  ) => exchange(transport, rows, { inFlightMax, silenceMsMax: 2 * timeoutMs, retry, url, signal, onRetry })
+  ) =>
+    exchange(transport, rows, {
+      inFlightMax,
+      silenceMsMax: 2 * timeoutMs,
+      retry,
+      url: withoutPassword(url),
+      signal,
+      onRetry,
+    })
 
   async function* batch<Request extends TransactionRequest>(
     requests: AsyncIterable<Request> | Iterable<Request>,

@@ -45,6 +45,7 @@ const replyCharsMax = 32 * 1024 * 1024
 
 export function createTransport(options: TransportOptions): Transport {
   const url = parseUrl(options.url)
+  const shown = withoutPassword(options.url)
   const module = url.protocol === 'https:' ? https : http
   const agent = new module.Agent({ keepAlive: true, maxSockets: options.connectionsMax })
   const target = {
@@ -70,7 +71,7 @@ export function createTransport(options: TransportOptions): Transport {
         ...call.headers,
       })
       const timer = setTimeout(() => {
-        request.destroy(new TimeoutError(`No answer from ${options.url} within ${options.timeoutMs} ms`))
+        request.destroy(new TimeoutError(`No answer from ${shown} within ${options.timeoutMs} ms`))
       }, options.timeoutMs)
       const onAbort = () => request.destroy(call.signal?.reason)
       call.signal?.addEventListener('abort', onAbort)
@@ -80,7 +81,7 @@ export function createTransport(options: TransportOptions): Transport {
       }
       const fail = (error: Error) => {
         settle()
-        reject(call.signal?.aborted ? call.signal.reason : faultOf(error, options.url, request.reusedSocket))
+        reject(call.signal?.aborted ? call.signal.reason : faultOf(error, shown, request.reusedSocket))
       }
       request.on('error', fail)
       request.on('response', (response) => {
@@ -126,6 +127,14 @@ export function createTransport(options: TransportOptions): Transport {
     stream: (path, headers) => open('POST', path, headers),
     close: () => agent.destroy(),
   }
+}
+
+/** For messages, which end up in logs. */
+export function withoutPassword(text: string): string {
+  const url = parseUrl(text)
+  if (url.password === '') return text
+  url.password = '***'
+  return url.href
 }
 
 function parseUrl(text: string): URL {
