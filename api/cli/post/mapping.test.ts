@@ -86,3 +86,7 @@ for (const [name, json, message] of table)
 test('a mapping that is no JSON says so', () => {
   assert.throws(() => parseMapping('{'), /is not JSON/)
 })
+
+test('a byte order mark before it, as editors on Windows write one, is dropped', () => {
+  assert.deepEqual(parseMapping(`\ufeff${JSON.stringify(good)}`), parse(good))
+})

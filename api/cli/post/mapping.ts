@@ -75,7 +75,8 @@ export class MappingError extends Error {
 export function parseMapping(text: string): Mapping {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    // Editors on Windows begin a file with a byte order mark.
+    json = JSON.parse(text.replace(/^\ufeff/, ''))
   } catch (error) {
     throw new MappingError('', `is not JSON: ${(error as Error).message}`)
   }
@@ -104,7 +105,7 @@ export function checkColumns(mapping: Mapping, columns: readonly string[]): void
     for (const column of named) {
       if (columns.includes(column)) continue
       const near = nearest(column, columns)
-      const hint = near === undefined ? `; there are ${columns.join(', ')}` : `; did you mean ${near}?`
+      const hint = near === undefined ? `; there are ${listOf(columns)}` : `; did you mean ${near}?`
       throw new MappingError(path, `there is no column ${JSON.stringify(column)}${hint}`)
     }
   }
@@ -114,6 +115,12 @@ export function checkColumns(mapping: Mapping, columns: readonly string[]): void
   if (mapping.amount !== undefined) check('amount.column', [mapping.amount.column])
   if (mapping.businessDate !== undefined) check('businessDate.column', [mapping.businessDate.column])
   for (const [name, source] of mapping.metadata) check(`metadata.${name}`, columnsOf(source))
+}
+
+/** Shortened: with a wrong delimiter or encoding a "name" may be a megabyte. */
+export function listOf(columns: readonly string[]): string {
+  const text = columns.slice(0, 50).join(', ')
+  return text.length > 500 || columns.length > 50 ? `${text.slice(0, 500)}..` : text
 }
 
 function csvAt(value: unknown): CsvFormat {

@@ -92,6 +92,36 @@ test('CSV: another encoding and a byte order mark', async () => {
   assert.deepEqual(brief(await read('\ufeffno,customer,amount,text\n1,7,1.00,\n', mappingWith({}))), ['2 b-1'])
 })
 
+const lines = (count: number) => Array.from({ length: count }, (_, n) => `${n},7,1.00,čaj`)
+const badInLine = (line: number) => {
+  const rows = ['no,customer,amount,text', ...lines(200)].map((row) => Buffer.from(`${row}\n`))
+  rows[line - 1] = Buffer.from([0x31, 0x2c, 0x37, 0x2c, 0x31, 0x2c, 0xe8, 0x0a])
+  return Buffer.concat(rows)
+}
+
+for (const pieceBytes of [3, 700, 1e6])
+  test(`bytes of another encoding are found in their line, pieces of ${pieceBytes} bytes`, async () => {
+    const cause = { line: 150, message: 'line 150: has bytes that are not utf-8' }
+    await assert.rejects(read(badInLine(150), mappingWith({}), pieceBytes), cause)
+    await assert.rejects(read(badInLine(150), undefined, pieceBytes), cause)
+    const cut = Buffer.concat([badInLine(201).subarray(0, -8), Buffer.from([0xe8])])
+    await assert.rejects(read(cut, mappingWith({}), pieceBytes), { line: 201 })
+  })
+
+test('a quote that swallows the rest of the file is found in the row where it begins', async () => {
+  const content = (count: number) => ['no,customer,amount,text', '1,7,1,', '2,7,"1,', ...lines(count)].join('\n')
+  await assert.rejects(read(content(2_000), mappingWith({}), 64_000), { line: 3, message: /line 3: a quote/ })
+  await assert.rejects(read(content(200_000), mappingWith({}), 64_000), {
+    line: 3,
+    message: /line 3: a row above 1 MB/,
+  })
+})
+
+test('a header that is the whole file, for want of the right delimiter, is not repeated whole', async () => {
+  const content = `no|customer${'|x'.repeat(5_000)}\n`
+  await assert.rejects(read(content, mappingWith({})), (error) => (error as Error).message.length < 700)
+})
+
 const broken: readonly (readonly [string, string | Buffer, object, RegExp])[] = [
   ['bytes that are no UTF-8', Buffer.from([0x6e, 0x6f, 0x2c, 0xff, 0xfe, 0x0a]), {}, /not utf-8/],
   ['a quote that is not closed', 'no,customer,amount,text\n1,7,"1.00,\n', {}, /line 2: .*[Qq]uote/],

@@ -5,7 +5,7 @@ import { CsvError, type Options, parse } from 'csv-parse'
 import type { TransactionCommand } from '../../../core/command.ts'
 import { readTransaction } from '../../http/normalise.ts'
 import { Problem } from '../../http/problem.ts'
-import type { CsvFormat, Mapping } from './mapping.ts'
+import { type CsvFormat, listOf, type Mapping } from './mapping.ts'
 import { type RowMapper, rowMapperOf } from './row-mapper.ts'
 
 export type ReadRow =
@@ -44,21 +44,21 @@ export const readRows = (bytes: Bytes, mapping: Mapping | undefined): AsyncGener
   mapping === undefined ? readNdjson(bytes) : readCsv(bytes, mapping)
 
 async function* readNdjson(bytes: Bytes): AsyncGenerator<ReadRow, void, undefined> {
-  const position = { line: 1 }
+  let line = 1
   let rest = ''
-  for await (const piece of decoded(bytes, 'utf-8', position)) {
+  for await (const piece of decoded(bytes, 'utf-8')) {
     const text = rest + piece
     let start = 0
     for (let stop = text.indexOf('\n'); stop !== -1; stop = text.indexOf('\n', start)) {
-      const line = text.slice(start, stop).trim()
-      if (line !== '') yield ndjsonRow(line, position.line)
-      position.line++
+      const json = text.slice(start, stop).trim()
+      if (json !== '') yield ndjsonRow(json, line)
+      line++
       start = stop + 1
     }
     rest = text.slice(start)
-    if (rest.length > 16 * rowBytesMax) throw new UnreadableFile(position.line, 'a line above 1 MB')
+    if (rest.length > 16 * rowBytesMax) throw new UnreadableFile(line, 'a line above 1 MB')
   }
-  if (rest.trim() !== '') yield ndjsonRow(rest.trim(), position.line)
+  if (rest.trim() !== '') yield ndjsonRow(rest.trim(), line)
 }
 
 function ndjsonRow(json: string, line: number): ReadRow {
@@ -89,27 +89,32 @@ const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0,
 
 async function* readCsv(bytes: Bytes, mapping: Mapping): AsyncGenerator<ReadRow, void, undefined> {
   const { csv } = mapping
-  const position = { line: 1 }
-  const options: Options & { readonly readableHighWaterMark: number } = {
+  /** Where the record begins that the parser reads; it is ahead of the loop below. */
+  let next = 1
+  const options: Options<CsvRecord, readonly string[]> & { readonly readableHighWaterMark: number } = {
     delimiter: csv.delimiter,
     quote: csv.quote ?? false,
     record_delimiter: ['\r\n', '\n'],
     // Counted below, so that one short row is named with its line and does not end the file.
     relax_column_count: true,
     max_record_size: 16 * rowBytesMax,
+    on_record: (record: readonly string[]): CsvRecord => {
+      const line = next
+      next += linesOf(record)
+      return { line, record }
+    },
     // 3 us a row, where the 16 records of the default cost 5-8.
     readableHighWaterMark: 1024,
   }
-  const parser = parse(options)
+  // Its type does not know that `on_record` may give anything.
+  const parser = parse(options as unknown as Options)
   // An error of the source comes out of the parser below.
-  pipeline(Readable.from(decoded(bytes, csv.encoding, position)), parser, () => {})
+  pipeline(Readable.from(decoded(bytes, csv.encoding)), parser, () => {})
 
   let columns = csv.columns
   let mapRow: RowMapper | undefined = csv.header || columns === undefined ? undefined : rowMapperOf(mapping, columns)
   try {
-    for await (const record of parser as AsyncIterable<readonly string[]>) {
-      const { line } = position
-      position.line += linesOf(record)
+    for await (const { line, record } of parser as AsyncIterable<CsvRecord>) {
       if (record.length === 1 && record[0]?.trim() === '') continue
       if (mapRow === undefined) {
         columns = headerOf(record, csv, line)
@@ -119,12 +124,24 @@ async function* readCsv(bytes: Bytes, mapping: Mapping): AsyncGenerator<ReadRow,
       yield csvRow(record, columns?.length ?? 0, mapRow, line)
     }
   } catch (error) {
-    // Its own count of lines: the parser is ahead of the records that have been read.
-    if (error instanceof CsvError) throw new UnreadableFile(Number(error.lines ?? position.line), error.message, error)
-    throw error
+    if (!(error instanceof CsvError)) throw error
+    // Of a quote that swallows what follows the parser knows the end of the file, not the beginning of the row.
+    const swallowing = swallowed[error.code]
+    if (swallowing !== undefined) throw new UnreadableFile(next, swallowing, error)
+    throw new UnreadableFile(Number(error.lines ?? next), error.message, error)
   } finally {
     parser.destroy()
   }
+}
+
+interface CsvRecord {
+  readonly line: number
+  readonly record: readonly string[]
+}
+
+const swallowed: { readonly [code: string]: string } = {
+  CSV_QUOTE_NOT_CLOSED: 'a quote begins in this row and is not closed',
+  CSV_MAX_RECORD_SIZE: 'a row above 1 MB begins here; is a quote not closed?',
 }
 
 function csvRow(record: readonly string[], columnCount: number, mapRow: RowMapper, line: number): ReadRow {
@@ -138,9 +155,9 @@ function csvRow(record: readonly string[], columnCount: number, mapRow: RowMappe
 function headerOf(record: readonly string[], csv: CsvFormat, line: number): readonly string[] {
   const names = record.map((name) => name.trim())
   if (csv.columns !== undefined && csv.columns.join('\0') !== names.join('\0'))
-    throw new UnreadableFile(line, `the header is ${names.join(', ')}; the mapping expects ${csv.columns.join(', ')}`)
+    throw new UnreadableFile(line, `the header is ${listOf(names)}; the mapping expects ${listOf(csv.columns)}`)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) throw new UnreadableFile(line, `the header names ${JSON.stringify(twice)} twice`)
+  if (twice !== undefined) throw new UnreadableFile(line, `the header names ${shortened(JSON.stringify(twice))} twice`)
   return names
 }
 
@@ -152,15 +169,46 @@ function linesOf(record: readonly string[]): number {
 }
 
 /** Text of the bytes. A byte order mark is dropped; bytes that the encoding does not have end it. */
-async function* decoded(bytes: Bytes, encoding: string, position: { readonly line: number }) {
+async function* decoded(bytes: Bytes, encoding: string): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder(encoding, { fatal: true })
-  const decode = (chunk?: Uint8Array): string => {
+  let line = 1
+  /** Of the line in which the next piece goes on. */
+  let begun: Buffer = Buffer.alloc(0)
+  for await (const piece of bytes) {
+    const chunk =
+      typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.length)
+    let text: string
     try {
-      return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true })
+      text = decoder.decode(chunk, { stream: true })
     } catch (error) {
-      throw new UnreadableFile(position.line, `here or soon after it, bytes that are not ${encoding}`, error)
+      throw new UnreadableFile(...undecodable(Buffer.concat([begun, chunk]), encoding, line), error)
     }
+    yield text
+    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) line++
+    begun = chunk.subarray(chunk.lastIndexOf(newline) + 1)
   }
-  for await (const chunk of bytes) yield decode(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
-  yield decode()
+  try {
+    yield decoder.decode()
+  } catch (error) {
+    throw new UnreadableFile(...undecodable(begun, encoding, line), error)
+  }
+}
+
+const newline = 10
+
+/** The first line that cannot be decoded, and the sentence about it. In every encoding but UTF-16 the byte 10 is a line break and nothing else. */
+function undecodable(bytes: Buffer, encoding: string, firstLine: number): [line: number, message: string] {
+  if (encoding.startsWith('utf-16')) return [firstLine, `here or soon after it, bytes that are not ${encoding}`]
+  let line = firstLine
+  for (let start = 0; ; line++) {
+    const stop = bytes.indexOf(newline, start)
+    try {
+      new TextDecoder(encoding, { fatal: true }).decode(bytes.subarray(start, stop === -1 ? undefined : stop))
+    } catch {
+      break
+    }
+    if (stop === -1) break
+    start = stop + 1
+  }
+  return [line, `has bytes that are not ${encoding}`]
 }
