@@ -59,18 +59,30 @@ function bar(single: SingleBar, io: Io, total: number, rate: (done: number) => n
   let done = 0
   // Drawn by a timer, not by each row.
   const timer = setInterval(() => single.update(done, payload(done)), 200)
+  const stop = (): void => {
+    for (const signal of endings) process.removeListener(signal, end)
+    clearInterval(timer)
+    single.update(done, payload(done))
+    single.stop()
+  }
+  // The bar has switched off that long lines wrap: whoever ends the command gets his terminal back as it was.
+  const end = (signal: NodeJS.Signals): void => {
+    stop()
+    process.kill(process.pid, signal)
+  }
+  for (const signal of endings) process.once(signal, end)
   return {
     update(value) {
       done = value
     },
-    note: (text) => io.stderr.write(`\r\u001b[K${text}\n`),
-    stop() {
-      clearInterval(timer)
-      single.update(done, payload(done))
-      single.stop()
-    },
+    // The bar goes on below the sentence, and is cleared there.
+    note: (text) => io.stderr.write(`\r\u001b[K${text}\n${saveCursor}`),
+    stop,
   }
 }
+
+const endings = ['SIGINT', 'SIGTERM'] as const
+const saveCursor = '\u001b7'
 
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds > 359_999) return 'more than 99 h'
