@@ -123,7 +123,10 @@ function sayMistake(error: unknown, options: Options): string {
   if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') {
     const name = /--([a-z-]+)/.exec(message)?.[1]
     const option = name === undefined ? undefined : options[name]
-    if (option?.type === 'string') return `--${name} needs a value: --${name} ${option.value ?? 'VALUE'}`
+    if (option?.type === 'string') {
+      const dashed = message.includes('ambiguous') ? ` (one that begins with a dash: --${name}=-..)` : ''
+      return `--${name} needs a value: --${name} ${option.value ?? 'VALUE'}${dashed}`
+    }
     if (option?.type === 'boolean') return `--${name} takes no value`
   }
   return message

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { programArgs } from '../../adapters/testing/program.ts'
@@ -22,7 +26,7 @@ test('help, version and mistakes at the top', async () => {
   assert.equal((await runCaptured(['constructor'])).code, 2)
 })
 
-for (const name of ['serve', 'post', 'account', 'tx', 'verify'])
+for (const name of ['serve', 'post', 'account', 'tx', 'verify', 'shards', 'drill'])
   test(`${name} --help has usage, options and examples, and does nothing else`, async () => {
     const ran = await runCaptured([name, '--help'])
     assert.equal(ran.code, 0)
@@ -105,6 +109,29 @@ test('the program itself gives the exit code to the shell', async () => {
   const suanpan = (...argv: string[]) => promisify(execFile)(process.execPath, [...main, ...argv])
   assert.match((await suanpan('--version')).stdout, /^\d/)
   await assert.rejects(suanpan('pots'), (error) => (error as { code?: unknown }).code === 2)
+})
+
+test('a reader that is gone hides no exit code', async (t) => {
+  const server = await startFakeServer()
+  t.after(() => server.close())
+  const main = programArgs(new URL('main.ts', import.meta.url), import.meta.url)
+  const child = spawn(process.execPath, [...main, 'post', '-'], { env: { ...process.env, SUANPAN_URL: server.url } })
+  child.stdout.destroy()
+  child.stderr.destroy()
+  server.accounts.set('a:b', { id: 'a:b', asset: 'CZK', overdraft: 0n, balance: 0n, seq: 0, status: 'open' })
+  child.stdin.end('{"id":"n-1","type":"debit","account":"a:b","amount":"1.00"}\n')
+  const [code] = await once(child, 'exit')
+  assert.equal(server.decided.size, 1)
+  assert.equal(code, 1)
+})
+
+test('verify in a folder without a ledger says so and makes none', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'run-test-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const ran = await runCaptured(['verify'], { env: { DATA_DIR: join(folder, 'data') } })
+  assert.equal(ran.code, 3)
+  assert.match(ran.err, /there is no ledger in .*data: name it by DATA_DIR/)
+  assert.deepEqual(await readdir(folder), [])
 })
 
 test('the nearest spelling is near, or there is none', () => {

@@ -43,7 +43,7 @@ export const account = {
   ],
   exits: {
     0: 'shown',
-    1: 'there is no such account',
+    1: 'there is no such account, or the question is refused or not understood at all: the text says which',
     2: 'wrong arguments',
     3: 'the server cannot be reached',
   },
@@ -112,20 +112,21 @@ async function* first<T>(items: AsyncIterable<T>, wanted: number): AsyncGenerato
 /** Entries printed together, so that columns are aligned without reading everything first. */
 const blockRows = 1000
 
+/** Until the reader has seen enough. */
 async function print(entries: AsyncIterable<Entry>, json: boolean, io: Io): Promise<void> {
   if (json) {
-    for await (const entry of entries) await write(io, `${JSON.stringify(entry)}\n`)
+    for await (const entry of entries) if (!(await write(io, `${JSON.stringify(entry)}\n`))) return
     return
   }
   let block: string[][] = []
-  const flush = async (): Promise<void> => {
+  const flush = async (): Promise<boolean> => {
     const [head = '', ...lines] = table([heading, ...block], new Set([0, 3, 4, 5, 6]))
     block = []
-    await write(io, `${paint(io.stdout, io.env, 'dim', head)}\n${lines.map((line) => `${line}\n`).join('')}`)
+    return await write(io, `${paint(io.stdout, io.env, 'dim', head)}\n${lines.map((line) => `${line}\n`).join('')}`)
   }
   for await (const entry of entries) {
     block.push(cellsOf(entry))
-    if (block.length === blockRows) await flush()
+    if (block.length === blockRows && !(await flush())) return
   }
   if (block.length > 0) await flush()
   else await write(io, 'no entries\n')
@@ -159,6 +160,6 @@ const cellsOf = (entry: Entry): string[] => [
 
 const zeroAsDash = (amount: string): string => (/[1-9]/.test(amount) ? amount : '-')
 
-async function write(io: Io, text: string): Promise<void> {
-  if (!io.stdout.write(text)) await new Promise((resolve) => io.stdout.once('drain', resolve))
-}
+/** False: nobody reads any more (`| head`). */
+const write = (io: Io, text: string): Promise<boolean> =>
+  new Promise((resolve) => io.stdout.write(text, (error) => resolve(error === undefined || error === null)))

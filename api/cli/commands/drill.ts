@@ -21,10 +21,16 @@ export const drill = {
   name: 'drill',
   summary: 'Kills, freezes and cuts the parts of a service of its own under load, and counts lost and doubled answers.',
   usage: ['drill [--minutes N] [--only TEXT] [--seed N] [--json]'],
-  about: `Starts a Postgres, a server and, if redis-server is installed, a Redis in a temporary folder on free ports; touches nothing else.
-Exit code 1 if an answer was lost or a transaction decided twice.`,
+  about: `Starts a Postgres, a server and, if redis-server is installed, a Redis in a temporary folder on free ports; touches
+nothing else.`,
   options,
   examples: ['suanpan drill', 'suanpan drill --only Redis', 'suanpan drill --minutes 10 --seed 42 --json'],
+  exits: {
+    0: 'nothing was lost or doubled, and the journal verifies',
+    1: 'something was, or it does not: the text says what',
+    2: 'wrong arguments',
+    130: 'stopped by SIGINT or SIGTERM; all that the drill started is ended',
+  },
   async run(argv: readonly string[], io: Io): Promise<number> {
     const { values } = readArguments(drill, argv, [])
     const { faultNames, hasRedisServer, hasSmallDisk, isClean, runDrill } = await import('../../drill/drill.ts')

@@ -14,11 +14,17 @@ export const shards = {
   name: 'shards',
   summary: 'Shows the shards of a ledger, adds one, moves partitions between them while the service runs.',
   usage: ['shards list [--json]', 'shards add URL', 'shards move PARTITION --to SHARD [--no-wait]'],
-  about: `Speaks with the catalog, the first database of "suanpan serve" (DATABASE_URL, DATABASE_URLS or DATA_DIR), which the service watches.
-A shard that was added is remembered there with its URL, password included, readable by the owner of the tables only.
-A partition that moves stands still for some tenths of a second; its callers wait. Without a service the command moves it.`,
+  about: `Speaks with the catalog, the first database of "suanpan serve" (DATABASE_URL, DATABASE_URLS or DATA_DIR), which the
+service watches. A shard that was added is remembered there with its URL, password included, readable by the owner of
+the tables only. A partition that moves stands still for some tenths of a second; its callers wait. Without a service
+the command moves it.`,
   options,
   examples: ['suanpan shards list', 'suanpan shards add postgres://suanpan@db2/ledger', 'suanpan shards move 3 --to 1'],
+  exits: {
+    0: 'done as asked',
+    2: 'wrong arguments or environment',
+    3: 'a database cannot be reached or used, or what was asked for is not possible: the text says which',
+  },
   async run(argv: readonly string[], io: Io): Promise<number> {
     const [action, ...rest] = argv
     if (action === undefined) throw new UsageError('say what to do: list, add or move', shards)

@@ -33,7 +33,7 @@ export const tx = {
   examples: ['suanpan tx pay-20260301-0001 --owner cust-42'],
   exits: {
     0: 'shown',
-    1: 'there is no such transaction',
+    1: 'there is no such transaction, or the question is refused or not understood at all: the text says which',
     2: 'wrong arguments',
     3: 'the server cannot be reached',
   },
