@@ -154,6 +154,45 @@ withServer('it goes on from the first unanswered row after lost connections', as
   assert.equal(server.accounts.get('cust-0:cash')?.balance, 200_00n)
 })
 
+withServer('an account is not opened in an asset that its rows do not have', async ({ server, file, post }) => {
+  const path = await file('a.csv', 'no,kind,customer,amount,cur\n1,C,1,1.00,CZK\n2,C,1,1.00,USD\n')
+  const ran = await post([path, '-m', await file('m.json', mapping({ asset: '{cur}' }))])
+  assert.equal(ran.code, 4, ran.out)
+  assert.match(ran.err, /cust-1:cash would be opened in CZK, line 3 says USD\nNothing was sent/)
+  assert.equal(opened(server), 0)
+  assert.equal(server.decided.size, 0)
+})
+
+withServer(
+  'a row that stands twice in the file is not said to come from an earlier run alone',
+  async ({ file, post }) => {
+    const ran = await post([
+      await file('a.csv', csv('1,C,1,1.00', '1,C,1,1.00')),
+      '-m',
+      await file('m.json', mapping()),
+    ])
+    assert.match(ran.out, /posted {4}1\n {2}replayed {2}1 {2}posted by an earlier run or row, not again/)
+  },
+)
+
+withServer('the folder for temporary files is missing: said without a stack', async ({ server, file, post }) => {
+  const argv = [await file('a.csv', credits(1)), '-m', await file('m.json', mapping())]
+  const { TMPDIR } = process.env
+  process.env.TMPDIR = '/does/not/exist'
+  try {
+    const ran = await post(argv)
+    assert.equal(ran.code, 4)
+    assert.match(
+      ran.err,
+      /^error: no temporary file can be kept in \/does\/not\/exist \(TMPDIR\): ENOENT.*\nNo transaction/,
+    )
+    assert.deepEqual(server.requests, [])
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  }
+})
+
 withServer('429 to any of its requests is waited out', async ({ server, file, post }) => {
   server.faults.overloaded = 3
   const ran = await post([await file('a.csv', credits(50)), '-m', await file('m.json', mapping())])
@@ -266,6 +305,7 @@ withServer('wrong arguments and mappings are exit code 2 and send nothing', asyn
     [[path, '--dry-run=yes'], /--dry-run takes no value/],
     [[path, '-m', good, '--limit', '0'], /--limit must be a whole number above zero/],
     [[path, '-m', good, '--retry-declined', 'a b'], /--retry-declined needs a suffix/],
+    [[path, '-m', good, '--retry-declined', '-r2'], /begins with a dash: --retry-declined=-/],
     [[path, '-m', good, '--url', 'localhost:80'], /--url is not an http or https URL/],
     [[`${path}x`, '-m', good], /cannot read .*: there is no such file/],
     [[path, '-m', `${good}x`], /cannot read the mapping .*: there is no such file/],
@@ -290,6 +330,11 @@ withServer(
     const gone = await post([...argv, '--url', 'http://127.0.0.1:1'])
     assert.equal(gone.code, 3)
     assert.match(gone.err, /Nothing answers at http:\/\/127\.0\.0\.1:1\. Start a server/)
+    const secret = await post([...argv, '--url', 'http://me:secret@127.0.0.1:1'])
+    assert.match(secret.err, /Nothing answers at http:\/\/me:\*\*\*@127\.0\.0\.1:1/)
+    const elsewhere = await post([...argv, '--url', `${server.url}/v2`])
+    assert.equal(elsewhere.code, 3)
+    assert.match(elsewhere.err, /does not say that it is ready.*check --url/)
     server.faults.endAfterAnswers = [5, ...Array.from({ length: 20 }, () => 0)]
     const ran = await post(argv)
     assert.equal(ran.code, 3)
@@ -300,7 +345,9 @@ withServer(
 
 withServer('an empty file and a broken file are exit code 4', async ({ file, post }) => {
   const m = await file('m.json', mapping())
-  assert.equal((await post([await file('a.csv', csv()), '-m', m])).code, 4)
+  const empty = await file('a.csv', csv())
+  assert.equal((await post([empty, '-m', m])).code, 4)
+  assert.equal((await post([empty, '-m', m, '--dry-run'])).code, 4)
   const broken = await post([await file('b.csv', csv('1,C,1,"1.00')), '-m', m])
   assert.equal(broken.code, 4)
   assert.match(broken.err, /b\.csv: line 2: .*[Qq]uote/)

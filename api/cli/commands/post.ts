@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Client, ClientError, createClient } from '../../client/client.ts'
+import { withoutPassword } from '../../client/transport.ts'
 import {
   type Command,
   countOf,
@@ -21,7 +22,7 @@ import { Demand, openAccounts, shortfallOf } from '../post/demand.ts'
 import { type Mapping, MappingError, parseMapping } from '../post/mapping.ts'
 import { readRows, UnreadableFile } from '../post/rows.ts'
 import { type Again, appendRow, rowsOf, type Sending, sendAll } from '../post/send.ts'
-import { Spool } from '../post/spool.ts'
+import { Spool, SpoolError } from '../post/spool.ts'
 import { BadRows, Tally } from '../post/tally.ts'
 import { duration, startProgress } from '../progress.ts'
 import { count, counted } from '../terminal.ts'
@@ -59,7 +60,14 @@ unnamed temporary file (TMPDIR) until the end. The mapping format: examples/czec
     'suanpan post trans.asc --mapping mapping.json --retry-declined .2',
     'zcat payments.ndjson.gz | suanpan post -',
   ],
-  run,
+  async run(argv: readonly string[], io: Io): Promise<number> {
+    try {
+      return await run(argv, io)
+    } catch (error) {
+      if (error instanceof SpoolError) throw new Stop(exitCodes.stopped, `${error.message}\nNo transaction was sent.`)
+      throw error
+    }
+  },
 } satisfies Command
 
 const shownMax = 5
@@ -87,8 +95,8 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
       if (values['skip-bad'] !== true)
         throw new Stop(exitCodes.stopped, 'Nothing was sent (--skip-bad leaves such rows out).')
     }
-    if (values['dry-run'] === true) return await show(file, rows, io, bad.count)
     if (rows.count === 0) throw new Stop(exitCodes.stopped, `${nameOf(file)} has no rows to send.`)
+    if (values['dry-run'] === true) return await show(file, rows, io, bad.count)
     const client = createClient({ url, retry: io.retry ?? retry })
     try {
       await requireServer(client, url)
@@ -139,6 +147,7 @@ async function read(file: string, mapping: Mapping | undefined, limit: number, r
       }
       if (rows.count + bad.count >= limit) break
     }
+    await demand.settle()
   } catch (error) {
     if (error instanceof MappingError)
       throw new Stop(exitCodes.usage, `the mapping does not fit ${nameOf(file)}: ${error.message}`)
@@ -162,18 +171,25 @@ async function show(file: string, rows: Spool, io: Io, badCount: number): Promis
 
 async function requireServer(client: Client, url: string): Promise<void> {
   const state = await client.ready()
+  const shown = withoutPassword(url)
   if (state === 'unreachable')
     throw new Stop(
       exitCodes.unreachable,
-      `Nothing answers at ${url}. Start a server with "suanpan serve", or name it with --url.`,
+      `Nothing answers at ${shown}. Start a server with "suanpan serve", or name it with --url.`,
     )
-  if (state === 'not_ready') throw new Stop(exitCodes.unreachable, `The server at ${url} is not ready to take traffic.`)
+  if (state === 'not_ready')
+    throw new Stop(
+      exitCodes.unreachable,
+      `What answers at ${shown} does not say that it is ready to take traffic (GET /readyz): wait for it, or check --url.`,
+    )
 }
 
 /** After it every account and asset of the file exists, or it has thrown and no transaction was sent. */
 async function prepare(client: Client, demand: Demand, mapping: Mapping | undefined, io: Io): Promise<void> {
   const asking = await startProgress(io, 'checking', demand.accounts.count, 'accounts')
-  const short = await shortfallOf(demand, client, (done) => asking.update(done)).finally(() => asking.stop())
+  const short = await shortfallOf(demand, client, mapping?.open?.asset, (done) => asking.update(done)).finally(() =>
+    asking.stop(),
+  )
   try {
     const open = mapping?.open
     const wrong = [
@@ -218,11 +234,11 @@ async function send(client: Client, file: string, rows: Spool, suffix: string | 
     onAnswer: () => progress.update(tally.answered),
     onRetry: (cause, waitMs) => progress.note(`${cause.message}; going on in ${(waitMs / 1000).toFixed(1)} s`),
   }
-  let lost: ClientError | undefined
+  let lost: ClientError | SpoolError | undefined
   try {
     await sendAll(rows, sending, (round) => rounds.push(round))
   } catch (error) {
-    if (!(error instanceof ClientError)) throw error
+    if (!(error instanceof ClientError || error instanceof SpoolError)) throw error
     lost = error
   } finally {
     progress.stop()
@@ -231,7 +247,7 @@ async function send(client: Client, file: string, rows: Spool, suffix: string | 
   if (lost === undefined) return tally.left
   const open = counted(rows.count - tally.answered, 'row')
   throw new Stop(
-    exitCodeOf(lost),
+    lost instanceof SpoolError ? exitCodes.unreachable : exitCodeOf(lost),
     `${lost.message}\n${open} without an answer. Run the same again: nothing is posted twice.`,
   )
 }

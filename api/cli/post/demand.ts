@@ -3,11 +3,10 @@
 
 import type { TransactionCommand } from '../../../core/command.ts'
 import { isHouse } from '../../../core/identity.ts'
-import { accountIdsOf } from '../../../core/owner.ts'
 import type { Account, Asset, Client } from '../../client/client.ts'
 import { Spool } from './spool.ts'
 
-/** Accounts remembered as seen; above it they are forgotten and may be asked for twice. About 100 bytes each. */
+/** Accounts remembered before they are set aside; one that comes again after that is asked for twice. About 200 bytes each. */
 const seenMax = 500_000
 
 interface AssetUse {
@@ -17,9 +16,23 @@ interface AssetUse {
   decimalsLine: number
 }
 
+/** An account that must exist. */
+interface Need {
+  readonly id: string
+  /** Undefined: that of the account. */
+  readonly asset: string | undefined
+  /** An automatic opening would do. */
+  readonly opens: boolean
+  readonly amount: string | undefined
+}
+
+interface AccountUse extends AssetUse {
+  readonly need: Need
+}
+
 export class Demand {
-  private readonly seen = new Set<string>()
-  /** `line, asset or nothing, whether an automatic opening would do, account`, by tabs. */
+  private readonly seen = new Map<string, AccountUse>()
+  /** `line, asset or nothing, whether an automatic opening would do, most decimals of an amount in the account's own asset, their line, account`, by tabs. */
   readonly accounts: Spool
   readonly assets = new Map<string, AssetUse>()
 
@@ -33,38 +46,105 @@ export class Demand {
 
   /** A promise only when there is something to wait for. */
   add(command: TransactionCommand, line: number): Promise<void> | undefined {
-    if (command.asset !== undefined) this.addAsset(command.asset, command, line)
-    let waits: Promise<void> | undefined
-    const needed = accountIdsOf(command)
-    for (const id of needed) {
-      if (isHouse(id)) continue
-      const asset = command.asset ?? ''
-      const key = asset === '' ? id : `${id}\t${asset}`
-      if (this.seen.has(key)) continue
-      if (this.seen.size >= seenMax) this.seen.clear()
-      this.seen.add(key)
-      // An account that opens by itself does so at its first credit.
-      const opensItself = command.type === 'credit' && asset !== '' ? 'credit' : ''
-      waits = this.accounts.append(`${line}\t${asset}\t${opensItself}\t${id}`) ?? waits
-    }
-    return waits
+    for (const [asset, amount] of amountsOf(command)) this.addAsset(asset, decimalsOf(amount), line)
+    for (const need of needsOf(command)) if (!isHouse(need.id)) this.addAccount(need, line)
+    return this.seen.size >= seenMax ? this.settle() : undefined
   }
 
-  private addAsset(code: string, command: TransactionCommand, line: number): void {
-    const amount = 'amount' in command ? command.amount : undefined
-    const point = amount === undefined ? -1 : amount.indexOf('.')
-    // Amounts of a command are normalised: no zeros at the end.
-    const decimals = point === -1 || amount === undefined ? 0 : amount.length - point - 1
+  /** After the last row: `accounts` is complete. */
+  async settle(): Promise<void> {
+    for (const { line, decimals, decimalsLine, need } of this.seen.values()) {
+      const { asset = '', opens, id } = need
+      await this.accounts.append(`${line}\t${asset}\t${opens ? 'opens' : ''}\t${decimals}\t${decimalsLine}\t${id}`)
+    }
+    this.seen.clear()
+  }
+
+  private addAccount(need: Need, line: number): void {
+    const key = need.asset === undefined ? need.id : `${need.id}\t${need.asset}`
+    const decimals = need.asset === undefined ? decimalsOf(need.amount) : 0
+    const use = this.seen.get(key)
+    if (use === undefined) this.seen.set(key, { line, decimals, decimalsLine: line, need })
+    else keepMost(use, decimals, line)
+  }
+
+  private addAsset(code: string, decimals: number, line: number): void {
     const use = this.assets.get(code)
     if (use === undefined) this.assets.set(code, { line, decimals, decimalsLine: line })
-    else if (decimals > use.decimals) {
-      use.decimals = decimals
-      use.decimalsLine = line
-    }
+    else keepMost(use, decimals, line)
   }
 
   close(): Promise<void> {
     return this.accounts.close()
+  }
+}
+
+function keepMost(use: AssetUse, decimals: number, line: number): void {
+  if (decimals <= use.decimals) return
+  use.decimals = decimals
+  use.decimalsLine = line
+}
+
+/** Amounts of a command are normalised: no zeros at the end. */
+function decimalsOf(amount: string | undefined): number {
+  const point = amount === undefined ? -1 : amount.indexOf('.')
+  return amount === undefined || point === -1 ? 0 : amount.length - point - 1
+}
+
+/** Assets that a command names, each with what it moves in it. */
+function amountsOf(command: TransactionCommand): readonly (readonly [string, string | undefined])[] {
+  if (command.type === 'postings')
+    return command.transfers.flatMap(({ asset = command.asset, amount }) =>
+      asset === undefined ? [] : [[asset, amount] as const],
+    )
+  if (command.asset === undefined) return []
+  return [[command.asset, 'amount' in command ? command.amount : undefined]]
+}
+
+/** The accounts that must exist before a command. What it opens by itself (lots, quotas, the principal of a loan) is not among them. */
+function needsOf(command: TransactionCommand): readonly Need[] {
+  const { asset } = command
+  const amount = 'amount' in command ? command.amount : undefined
+  const own = (id: string): Need => ({ id, asset, opens: false, amount })
+  // The asset must be named where an account opens by itself at its first credit.
+  const receiver = (id: string): Need => ({ id, asset, opens: asset !== undefined, amount })
+  switch (command.type) {
+    case 'debit':
+      return [own(command.account), receiver(command.to)]
+    case 'credit':
+      return [own(command.from), receiver(command.account)]
+    case 'transfer':
+      return [own(command.from), receiver(command.to)]
+    case 'hold':
+      return [own(command.account), own(command.to)]
+    case 'postings':
+      return command.transfers.flatMap(({ from, to, amount, asset = command.asset }) => [
+        { id: from, asset, opens: false, amount },
+        { id: to, asset, opens: asset !== undefined, amount },
+      ])
+    case 'capture':
+    case 'release':
+      return [own(command.account)]
+    // The amount is in the money of the original, not always in that of the account.
+    case 'refund':
+      return [{ ...own(command.account), amount: undefined }]
+    case 'order': {
+      const { cash, credit } = command
+      const paying = cash === undefined ? [] : [{ ...own(cash.account), amount: cash.amount }]
+      return credit === undefined ? paying : [...paying, { ...own(credit.creditLine), amount: credit.amount }]
+    }
+    case 'disbursement':
+      return [command.creditLine, ...command.funders.map(({ account }) => account), command.to].flatMap((id) =>
+        id === undefined ? [] : [own(id)],
+      )
+    case 'settle':
+      return [own(command.to)]
+    case 'points.earn':
+    case 'points.redeem':
+    case 'coupon.claim':
+    case 'coupon.redeem':
+    case 'coupon.return':
+      return []
   }
 }
 
@@ -82,33 +162,45 @@ export interface Shortfall {
 const listedMax = 10
 const askedAtOnceMax = 32
 
-/** Asks for every asset and every account. `onAsked` is told how many accounts have been. Throws what the client throws. */
-export async function shortfallOf(demand: Demand, client: Client, onAsked: (done: number) => void): Promise<Shortfall> {
-  const assets = new Map(
-    (demand.assets.size === 0 ? [] : await client.assets.list()).map((asset) => [asset.code, asset]),
-  )
+/**
+ * Asks for every asset and every account. `opening`: the asset in which missing accounts are to be opened. `onAsked` is told how many accounts
+ * have been asked for. Throws what the client throws.
+ */
+export async function shortfallOf(
+  demand: Demand,
+  client: Client,
+  opening: string | undefined,
+  onAsked: (done: number) => void,
+): Promise<Shortfall> {
+  const assets = new Map((await client.assets.list()).map((asset) => [asset.code, asset]))
   const toOpen = await Spool.create()
   const missing: string[] = []
   const mismatched: string[] = []
   let missingCount = 0
   let mismatchedCount = 0
   let asked = 0
-  const judge = async (line: string, asset: string, opensItself: string, id: string): Promise<void> => {
+  const mismatch = (text: string): void => {
+    if (mismatchedCount++ < listedMax) mismatched.push(text)
+  }
+  const judge = async (text: string): Promise<void> => {
+    const [line = '', given = '', opens = '', decimals = '', decimalsLine = '', id = ''] = text.split('\t')
     const account = await client.accounts.get(id)
     onAsked(++asked)
     if (account === undefined) {
-      if (opensItself !== '' && assets.get(asset)?.autoOpen === true) return
+      if (opens !== '' && assets.get(given)?.autoOpen === true) return
       if (missingCount++ < listedMax) missing.push(`${id} (line ${line})`)
       await toOpen.append(id)
-    } else if (asset !== '' && account.asset !== asset) {
-      if (mismatchedCount++ < listedMax) mismatched.push(`${id} has ${account.asset}, line ${line} says ${asset}`)
     }
+    const asset = account?.asset ?? opening
+    if (asset === undefined) return
+    const has = account === undefined ? 'would be opened in' : 'has'
+    const scale = assets.get(asset)?.scale
+    if (given !== '' && asset !== given) mismatch(`${id} ${has} ${asset}, line ${line} says ${given}`)
+    else if (scale !== undefined && Number(decimals) > scale)
+      mismatch(`${id} ${has} ${asset} with ${scale} decimals, the amount of line ${decimalsLine} has ${decimals}`)
   }
   try {
-    await forEachOf(demand.accounts.lines(), askedAtOnceMax, (text) => {
-      const [line = '', asset = '', opensItself = '', id = ''] = text.split('\t')
-      return judge(line, asset, opensItself, id)
-    })
+    await forEachOf(demand.accounts.lines(), askedAtOnceMax, judge)
   } catch (error) {
     await toOpen.close()
     throw error

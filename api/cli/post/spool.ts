@@ -6,6 +6,13 @@ import { join } from 'node:path'
 
 const bufferBytes = 256 * 1024
 
+/** The folder for temporary files is missing, full or closed to us. */
+export class SpoolError extends Error {}
+
+function unusable(error: Error): never {
+  throw new SpoolError(`no temporary file can be kept in ${tmpdir()} (TMPDIR): ${error.message}`, { cause: error })
+}
+
 export class Spool {
   private readonly file: FileHandle
   private readonly path: string
@@ -21,7 +28,7 @@ export class Spool {
 
   /** In the system's folder for temporary files (TMPDIR), readable by this user only. */
   static async create(): Promise<Spool> {
-    const path = await mkdtemp(join(tmpdir(), 'suanpan-'))
+    const path = await mkdtemp(join(tmpdir(), 'suanpan-')).catch(unusable)
     const file = await open(join(path, 'spool'), 'wx+', 0o600)
     // Windows cannot remove an open file; there `close` does it.
     await rm(path, { recursive: true, force: true }).catch(() => {})
@@ -41,7 +48,8 @@ export class Spool {
     const at = this.bytes
     this.bytes += chunk.length
     for (let written = 0; written < chunk.length; )
-      written += (await this.file.write(chunk, written, chunk.length - written, at + written)).bytesWritten
+      written += (await this.file.write(chunk, written, chunk.length - written, at + written).catch(unusable))
+        .bytesWritten
   }
 
   /** All lines in order. Nothing may be appended while they are read. */

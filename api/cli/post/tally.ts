@@ -23,7 +23,7 @@ const notPosted = {
 
 export class Tally {
   posted = 0
-  /** Posted in an earlier run. */
+  /** Posted in an earlier run, or by a row above with the same id and content. */
   replayed = 0
   private readonly groups = new Map<string, Group>()
 
@@ -62,7 +62,7 @@ export class Tally {
       rows.push(cells)
     }
     add(this.posted > 0 ? 'green' : 'dim', 'posted', count(this.posted), '')
-    add('dim', 'replayed', count(this.replayed), this.replayed > 0 ? 'posted by an earlier run, not again' : '')
+    add('dim', 'replayed', count(this.replayed), this.replayed > 0 ? 'posted by an earlier run or row, not again' : '')
     for (const [status, meaning] of Object.entries(notPosted)) {
       const groups = [...this.groups].filter(([key]) => key.startsWith(`${status} `))
       const sum = groups.reduce((total, [, group]) => total + group.count, 0)
