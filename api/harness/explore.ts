@@ -4,6 +4,7 @@ import { type FaultWeights, faultKinds } from '../../adapters/simulated/faults.t
 import { againCommand, fileUnderTest, seedFromEnvironment } from './again.ts'
 import { wholeNumber } from './given.ts'
 import { createHarness, type Harness, type HarnessOptions } from './harness.ts'
+import { type Rule, Violation } from './violation.ts'
 
 export interface ExploreOptions extends HarnessOptions {
   /** How many seeds, from `seed` (1) on; default 100. With SUANPAN_SEED only that one. */
@@ -58,13 +59,13 @@ async function explained(
   for (const kind of Object.keys(weights)) {
     const fewer = { ...weights, [kind]: 0 }
     const again = await run({ ...options, faults: fewer as FaultWeights }, test)
-    if (again === undefined || messageOf(again.error) !== messageOf(error)) continue
+    if (again === undefined || !isAlike(again.error, error)) continue
     weights = fewer
     error = again.error
     bank = again.bank
   }
   const needed = Object.keys(weights).filter((kind) => (weights[kind] ?? 0) > 0)
-  const lines = [`seed ${options.seed}: ${messageOf(error)}`]
+  const lines = [`seed ${options.seed}: ${plainMessageOf(error, options.seed)}`]
   lines.push(needed.length === 0 ? 'It needs no fault.' : `It needs these faults: ${needed.join(', ')}`)
   lines.push(...(bank === undefined ? [] : shown(bank)))
   lines.push(`Again: ${againCommand(options.seed, file)}`)
@@ -78,6 +79,21 @@ function shown(bank: Harness): string[] {
     return `  ${askedAt.toFixed(1)} ms  ${JSON.stringify(command)}: ${told}`
   })
   return [`The last ${lines.length} of ${history.length} commands:`, ...lines]
+}
+
+/** The same promise is broken: which history shows it may differ. */
+function isAlike(a: unknown, b: unknown): boolean {
+  const [rule, other] = [ruleOf(a), ruleOf(b)]
+  return rule === undefined && other === undefined ? messageOf(a) === messageOf(b) : rule === other
+}
+
+const ruleOf = (error: unknown): Rule | undefined =>
+  error instanceof Error && error.cause instanceof Violation ? error.cause.rule : undefined
+
+/** Without the seed and the line that the harness has put around a broken promise. */
+function plainMessageOf(error: unknown, seed: number): string {
+  const message = messageOf(error)
+  return ruleOf(error) === undefined ? message : message.replace(`seed ${seed}: `, '').replace(/\nAgain: .*$/, '')
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

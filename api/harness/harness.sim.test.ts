@@ -9,6 +9,7 @@ import { millisecondsOf } from './duration.ts'
 import { explore } from './explore.ts'
 import { createHarness, openHarness } from './harness.ts'
 import { mutants } from './sim/mutants.ts'
+import { Violation } from './violation.ts'
 
 const accounts = { 'cust-1:cash': '100.00 CNY', 'cust-2:cash': '50.00 CNY' }
 
@@ -211,6 +212,21 @@ test('a test that fails under some seed is told with it, and with the faults tha
     (error: Error) => {
       assert.match(error.message, /^seed \d+: a thread died\nIt needs these faults: thread_dies\n/)
       assert.match(error.message, /"id":"d-3"/)
+      return true
+    },
+  )
+})
+
+test('a broken promise is told once, and its faults are taken away though each run shows another history of it', async () => {
+  await assert.rejects(
+    explore({ seeds: 1, accounts, faults: { thread_dies: 3, client_cut: 1 } }, async (bank) => {
+      await bank.race(9, (i) => bank.debit({ id: `d-${i}`, account: 'cust-1:cash', amount: '1' }))
+      const found = new Violation('decided_once', `found in ${bank.traceHash}`)
+      throw new Error(`seed 1: ${found.message}\nAgain: here`, { cause: found })
+    }),
+    (error: Error) => {
+      assert.match(error.message, /^seed 1: decided_once: found in \S+\nIt needs no fault\.\n/)
+      assert.equal(error.message.match(/^Again: /gm)?.length, 1)
       return true
     },
   )
