@@ -10,15 +10,16 @@ import { Batch, CommandFailed } from './batch.ts'
 import { Commits } from './commits.ts'
 import { isFault, RetryableFault } from './faults.ts'
 import { Gate } from './gate.ts'
-import { type Hosted, hostedAt, seeUndecided } from './hosted.ts'
+import { type Hosted, seeUndecided } from './hosted.ts'
+import { Hosting } from './hosting.ts'
 import type { LaneLimits, LanePorts } from './lane-ports.ts'
 import { Loopback } from './loopback.ts'
 import { type Neighbours, nobody } from './neighbours.ts'
 import { PastSeen } from './past-seen.ts'
-import type { Head, Needs } from './ports.ts'
+import type { Needs } from './ports.ts'
 import { comparePositions, type Position, positionText } from './position.ts'
 import { Absent, install, passivate } from './residency.ts'
-import { attemptText, Cautions, nextTry, type Suspects } from './suspects.ts'
+import { attemptText, type Cautions, nextTry, type Suspects } from './suspects.ts'
 import { type Taken, takenOf } from './taken.ts'
 import { addLooped, sortFrames } from './taking.ts'
 import { Turns } from './turns.ts'
@@ -32,24 +33,17 @@ const unknownIdsMost = 512
 export class Lane {
   private readonly ports: LanePorts
   private readonly limits: LaneLimits
-  private readonly rules: Rules
-  private readonly partitions = new Map<number, Hosted>()
-  /** Every partition that is or should be hosted here. */
-  private readonly mine = new Set<number>()
   private readonly seen: PastSeen
   private readonly wake = wakeable()
   private readonly turns: Turns
-  private readonly epochs = new Map<number, number>()
-  private readonly cautions = new Cautions()
-  /** Number of the last journal row that is known to be committed. */
-  private readonly committedPseq = new Map<number, number>()
-  private readonly releasing = new Set<number>()
+  private readonly hosting: Hosting
+  private readonly partitions: ReadonlyMap<number, Hosted>
+  private readonly cautions: Cautions
   private readonly loopback: Loopback
   private readonly gate: Gate
   private readonly commits: Commits
   private needRecovery = true
   private mustLook = false
-  private joining = false
   private batchNumber = 0
   private committedNumber = 0
   private stopping = false
@@ -60,8 +54,10 @@ export class Lane {
     this.ports = ports
     this.turns = ports.turns ?? new Turns()
     this.limits = limits
-    this.rules = rules
     this.seen = new PastSeen(ports, () => limits.idFilterBytesMax ?? Number.POSITIVE_INFINITY)
+    this.hosting = new Hosting(ports, rules, this.seen)
+    this.partitions = this.hosting.partitions
+    this.cautions = this.hosting.cautions
     this.commits = new Commits(ports.ledger)
     this.loopback = new Loopback(this.partitions, limits.loopback !== false)
     this.gate = new Gate(ports, this.partitions, this.loopback)
@@ -69,20 +65,13 @@ export class Lane {
 
   /** Adds partitions to host; those that are hosted go on. Takes effect in `run`. `seen`: rows that former hosts are known to have committed. */
   host(partitions: readonly number[], suspects: Suspects, seen: ReadonlyMap<number, number> = new Map()): void {
-    for (const partition of partitions) {
-      this.mine.add(partition)
-      this.releasing.delete(partition)
-      this.committed(partition, seen.get(partition) ?? 0)
-      const suspicion = suspects.get(partition)
-      if (suspicion !== undefined) this.cautions.suspect(partition, suspicion)
-    }
-    this.joining = true
+    this.hosting.host(partitions, suspects, seen)
     this.wake.now()
   }
 
   /** Gives partitions up once what was taken of them is committed. */
   release(partitions: readonly number[]): void {
-    for (const partition of partitions) this.releasing.add(partition)
+    this.hosting.release(partitions)
     this.wake.now()
   }
 
@@ -135,7 +124,7 @@ export class Lane {
     this.commits.check()
     if (this.seen.settle()) for (const hosted of this.partitions.values()) seeUndecided(hosted)
     if (this.mustLook) throw new RetryableFault('unavailable', 'the database may be another one by now')
-    if (this.releasing.size > 0 || this.joining) return await this.changePartitions()
+    if (this.hosting.isToChange) return await this.changePartitions()
     const switching = this.partitionsToSwitch()
     if (switching.length > 0) return await this.switchSegments(switching)
     // A small batch gains nothing by being decided early: it would only commit apart from what comes in meanwhile.
@@ -232,7 +221,7 @@ export class Lane {
         this.committedNumber = batch.number
         this.gate.open(batch)
         for (const { partition, before, after, lastPseq } of commit.partitions) {
-          this.committedPseq.set(partition, lastPseq)
+          this.hosting.committed(partition, lastPseq)
           this.ports.mailbox.trim(partition, after)
           // What was appended to the former generation and has no answer by now was lost with it.
           if (before.generation !== after.generation) this.ports.news.turned(partition, after)
@@ -372,40 +361,6 @@ export class Lane {
     await this.sendAndWait(batch)
   }
 
-  // ---- partitions that come and go ----------------------------------------------------------------------------------------------
-
-  private async changePartitions(): Promise<void> {
-    await this.commits.drained()
-    this.releaseNow()
-    this.joining = false
-    const fresh = [...this.mine].filter((partition) => !this.partitions.has(partition))
-    if (fresh.length > 0) this.open(await this.ports.ledger.takeOver(fresh, { kind: 'host' }))
-  }
-
-  /** Only where nothing of them is under way. */
-  private releaseNow(): void {
-    if (this.releasing.size === 0) return
-    const gone = [...this.releasing]
-    this.releasing.clear()
-    for (const partition of gone) {
-      if (this.partitions.delete(partition)) this.ports.mailbox.close(partition)
-      this.forget(partition)
-    }
-    this.ports.news.released(gone)
-  }
-
-  private forget(partition: number): void {
-    this.mine.delete(partition)
-    this.seen.forget(partition)
-    this.epochs.delete(partition)
-    this.cautions.forget(partition)
-    this.committedPseq.delete(partition)
-  }
-
-  private committed(partition: number, pseq: number): void {
-    this.committedPseq.set(partition, Math.max(pseq, this.committedPseq.get(partition) ?? 0))
-  }
-
   // ---- recovery: the one path for every trouble ---------------------------------------------------------------------------------
 
   private async fail(error: unknown): Promise<void> {
@@ -437,57 +392,24 @@ export class Lane {
   }
 
   private async recover(): Promise<void> {
-    for (const partition of this.partitions.keys()) this.ports.mailbox.close(partition)
-    this.partitions.clear()
+    this.hosting.drop()
     this.loopback.clear()
-    this.releaseNow()
     this.gate.silence()
-    if (this.stopping || this.mine.size === 0) {
-      this.needRecovery = false
-      return
-    }
-    const wanted = [...this.mine]
-    const heads = await this.takeOver(wanted)
+    const opened = !this.stopping && (await this.hosting.resume())
     this.needRecovery = false
-    const got = new Set(heads.map(({ partition }) => partition))
-    const lost = wanted.filter((partition) => !got.has(partition))
-    for (const partition of lost) this.forget(partition)
-    if (lost.length > 0) this.ports.news.lost(lost)
-    this.open(heads)
+    if (!opened) return
+    this.opened()
     this.ports.news.trouble(undefined, 'hosting')
   }
 
-  private open(heads: readonly Head[]): void {
-    const besides = new Set(heads.map(({ partition }) => partition))
-    for (const head of heads) {
-      const committed = this.committedPseq.get(head.partition) ?? 0
-      if (head.pseq < committed) {
-        this.forget(head.partition)
-        this.ports.news.historyLost(head.partition, committed, head.pseq)
-        continue
-      }
-      this.committed(head.partition, head.pseq)
-      const isFirst = !this.epochs.has(head.partition)
-      const caution = this.cautions.whenHosted(head.partition, head.position, head.attempt, isFirst)
-      const hosted = hostedAt(head, this.rules, this.seen.of(head.partition, head.segment), caution, besides)
-      this.partitions.set(head.partition, hosted)
-      this.epochs.set(head.partition, head.epoch)
-      this.ports.mailbox.open(head.partition, head.position)
-      this.ports.news.hosted(head.partition, head.position)
-    }
-    this.gate.sayDue()
-    void this.seen.load()
+  private async changePartitions(): Promise<void> {
+    await this.commits.drained()
+    if (await this.hosting.change()) this.opened()
   }
 
-  /** Partitions hosted before may only be resumed; new ones are claimed by right of the process's hosting lock. */
-  private async takeOver(wanted: readonly number[]): Promise<Head[]> {
-    const resumed = wanted.filter((partition) => this.epochs.has(partition))
-    const fresh = wanted.filter((partition) => !this.epochs.has(partition))
-    const heads: Head[] = []
-    if (resumed.length > 0)
-      heads.push(...(await this.ports.ledger.takeOver(resumed, { kind: 'resume', epochs: this.epochs })))
-    if (fresh.length > 0) heads.push(...(await this.ports.ledger.takeOver(fresh, { kind: 'host' })))
-    return heads
+  private opened(): void {
+    this.gate.sayDue()
+    void this.seen.load()
   }
 
   // ---- passivation --------------------------------------------------------------------------------------------------------------
