@@ -175,7 +175,7 @@ export class Stage {
     await rm(former, { recursive: true, force: true })
   }
 
-  /** The table that grows and its indexes lie on a disk that is full for so long. */
+  /** The table that grows and its indexes lie on a disk that is full until nothing could be committed for so long. */
   async fillDisk(ms: number): Promise<void> {
     const { uid, gid } = await stat(await realpath(join(this.dataDir, 'postgres')))
     const disk = await SmallDisk.mount(join(this.dir, 'disk'), uid, gid)
@@ -183,13 +183,28 @@ export class Stage {
       await this.sql(`CREATE TABLESPACE small LOCATION '${disk.dir}'`)
       await this.moveSegment('small')
       await disk.fill()
-      await pause(ms)
+      await this.whenStuck(ms)
       await disk.free()
       await this.moveSegment('pg_default')
       await this.sql('DROP TABLESPACE small')
     } finally {
       await disk.unmount()
     }
+  }
+
+  /** Resolves when nothing was committed for so long: a full disk is met by whoever needs the next page of it. */
+  private async whenStuck(ms: number): Promise<void> {
+    let standing = ''
+    let since = performance.now()
+    const isStuck = async (): Promise<boolean> => {
+      const heads = JSON.stringify(await this.sql('SELECT partition, pseq FROM suanpan.partition ORDER BY partition'))
+      if (heads !== standing) {
+        standing = heads
+        since = performance.now()
+      }
+      return performance.now() - since >= ms
+    }
+    if (!(await waitUntil(isStuck, 20_000))) throw new Error('commits go on with a full disk')
   }
 
   /** Postgres ends when its log finds no room (PANIC), and is started again when there is some. */
