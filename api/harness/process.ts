@@ -307,6 +307,7 @@ export class SimulatedProcess {
     const random: Random = simulation.random.fork(party.name)
     const send = spoilingPackets(simulation, party, (message) => control.postMessage(message))
     let ledgers = 0
+    const { beforeDecide } = taps
     const host = new WorkerHost(
       {
         clock: party.clock,
@@ -326,7 +327,7 @@ export class SimulatedProcess {
         },
         send: taps.send?.(send) ?? send,
         inHand,
-        beforeDecide: (received) => taps.beforeDecide?.(received, party),
+        ...(beforeDecide && { beforeDecide: (received) => beforeDecide(received, party) }),
       },
       options.limits,
       {

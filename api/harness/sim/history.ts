@@ -7,6 +7,7 @@ import type { Command } from '../../../core/command.ts'
 import { ownerOfCommand } from '../../../core/owner.ts'
 import { campaignChange } from '../../http/campaigns.ts'
 import { checkFailure, checkReply, checkTrim, checkWorld, hostsDiedOften, settleMs } from '../check.ts'
+import type { Taps } from '../process.ts'
 import { broken, type Rule, Violation } from '../violation.ts'
 import { World, type WorldOptions } from '../world.ts'
 import { campaigns, openings, type Step, workload } from './workload.ts'
@@ -100,6 +101,12 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
   const chosen = only === undefined ? drawn : drawn.filter((_, number) => only.has(number))
   const poison = new Poison(random.fork('poison'), drawn)
   let world: World
+  const beforeDecide: NonNullable<Taps['beforeDecide']> = ({ command }, thread) => {
+    if (!poison.strikes(command)) return
+    world.simulation.faults.trouble()
+    if (poison.kills(command)) thread.kill()
+    throw new Error(`${command.id} is poison`)
+  }
   const options: WorldOptions = {
     seed,
     faults: random.chance(0.1) ? {} : swarm(random),
@@ -130,12 +137,8 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
     retry: { retriesMax: 100_000, delayMs: 20, delayMsMax: 1000 },
     onReply: (operation, answer) => checkReply(world, operation, answer),
     taps: {
-      beforeDecide: ({ command }, thread) => {
-        if (!poison.strikes(command)) return
-        world.simulation.faults.trouble()
-        if (poison.kills(command)) thread.kill()
-        throw new Error(`${command.id} is poison`)
-      },
+      // Not where nothing comes of it: it makes an object of each plain command.
+      ...(poison.isThere && { beforeDecide }),
       failed: (message) => {
         if (!poison.isThere) checkFailure(world, message)
       },
