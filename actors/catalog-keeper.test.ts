@@ -138,6 +138,16 @@ test('a change whose answer was lost stands if it became durable, and its number
   assert.deepEqual(versions, [3, 3, 3])
 })
 
+test('a lost change that turns out to stand is brought to every partition by whoever asks for it again', async () => {
+  const { keeper, store, stored, versions } = given()
+  store.failure = new Error('the connection ended')
+  await assert.rejects(keeper.put('asset', 'A', '1', fine), /connection ended/)
+  stored.push({ version: 1, kind: 'asset', code: 'A', body: '1' })
+  store.failure = undefined
+  assert.deepEqual(await keeper.put('asset', 'A', '1', fine), { outcome: 'alike', pending: [] })
+  assert.deepEqual(versions, [1, 1, 1])
+})
+
 test('whoever waits for a partition is answered when the keeper stops', async () => {
   const { keeper, down, timers } = given()
   down.add(2)

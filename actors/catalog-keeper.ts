@@ -72,8 +72,7 @@ export class CatalogKeeper {
 
   /** Finds out where each partition stands and brings what it lacks; the caller does not wait for it. */
   start(): void {
-    if (this.newest === undefined) return
-    for (let partition = 0; partition < this.partitions; partition++) this.bring(partition)
+    if (this.newest !== undefined) this.bringEverywhere()
   }
 
   /** One after the other, so that versions are dense. `check` looks at what stands before the change; it throws to refuse. */
@@ -106,7 +105,7 @@ export class CatalogKeeper {
     await this.append(change)
     this.unsure = false
     this.stands(change)
-    for (let partition = 0; partition < this.partitions; partition++) this.bring(partition)
+    this.bringEverywhere()
     return { outcome: standing === undefined ? 'created' : 'changed', version: change.version }
   }
 
@@ -117,8 +116,11 @@ export class CatalogKeeper {
   }
 
   private async readBehind(): Promise<void> {
-    for (const change of await this.ports.store.after(this.version, changesPerLook)) this.stands(change)
+    const changes = await this.ports.store.after(this.version, changesPerLook)
+    for (const change of changes) this.stands(change)
     this.unsure = false
+    // What stood unknown to this keeper, nobody may have brought to the partitions: it may be asked for again, and changes nothing then.
+    if (changes.length > 0) this.bringEverywhere()
   }
 
   /** A fault may come after the change became durable: what stands there decides. */
@@ -158,6 +160,10 @@ export class CatalogKeeper {
     const behind: number[] = []
     for (const [partition, at] of this.at.entries()) if ((at ?? -1) < version) behind.push(partition)
     return version === 0 ? [] : behind
+  }
+
+  private bringEverywhere(): void {
+    for (let partition = 0; partition < this.partitions; partition++) this.bring(partition)
   }
 
   private bring(partition: number): void {

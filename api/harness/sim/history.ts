@@ -41,6 +41,8 @@ export interface HistoryResult {
 /** Virtual milliseconds: how long faults go on at most, and how soon afterwards everything must be as it should. */
 const loudMsMax = 30_000
 export const calmMsMax = 60_000
+/** The business date changes while it runs, and what is good until the end of the month ends. */
+const monthEndMs = Date.UTC(2027, 1, 1)
 /** A command is then answered at its first try within this. */
 const probeMs = 2_000
 
@@ -90,6 +92,7 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
   const plain = plainly.chance(0.3)
   // The short way leads to another partition only where one thread has both, and in memory what the command is about.
   const near = plain && plainly.chance(0.6)
+  const day = random.fork('day')
   const owners = random.between(near ? 2 : 1, 5)
   const drawn = workload(random.fork('workload'), {
     steps,
@@ -111,6 +114,7 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
     seed,
     faults: random.chance(0.1) ? {} : swarm(random),
     ...(trace === undefined ? {} : { trace }),
+    ...(day.chance(0.3) && { startMs: monthEndMs - day.between(0, 10_000) }),
     partitions: random.between(near ? 2 : 1, 4),
     workers: near ? 1 : random.between(1, 2),
     shards: random.chance(0.3) ? 2 : 1,
