@@ -105,7 +105,9 @@ export class SimulatedDatabase {
     const { simulation, server } = this
     const { faults, random } = simulation
     const cutAt = faults.strikes('commit_cut') ? random.fraction() : undefined
-    const takes = simulation.delayMs('commit') + (faults.strikes('commit_slow') ? random.fraction() * slowCommitMs : 0)
+    const slowMs = faults.strikes('commit_slow') ? random.fraction() * slowCommitMs : 0
+    if (slowMs > 0) faults.trouble(slowMs)
+    const takes = simulation.delayMs('commit') + slowMs
     if (cutAt !== undefined) {
       await server.wait(takes * cutAt)
       return this.told(name, commit, cut())

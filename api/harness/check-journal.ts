@@ -6,6 +6,7 @@ import { comparePositions, positionText } from '../../actors/position.ts'
 import { Broken, PartitionReplay } from '../../adapters/postgres/replay.ts'
 import type { CommitRecord, SimulatedShard, StoredRow } from '../../adapters/simulated/shard.ts'
 import { stageLegs, transitId } from '../../core/across/joint.ts'
+import { dateText } from '../../core/business-date.ts'
 import type { IdKey } from '../../core/identity.ts'
 import { broken } from './violation.ts'
 
@@ -188,6 +189,19 @@ export function checkTransit(shards: readonly SimulatedShard[]): void {
     }
   }
   for (const [asset, sum] of sums) if (sum !== 0n) broken('transit_is_empty', `${sum} of ${asset} stay in transit`)
+}
+
+/** Wherever a transaction has rows, and whenever they were written: statements and the close of a day go by this date. */
+export function checkDates(shards: readonly SimulatedShard[]): void {
+  const dates = new Map<IdKey, number>()
+  for (const { rows } of shards) {
+    for (const { idKey, id, date, partition } of rows) {
+      const before = dates.get(idKey) ?? date
+      if (before !== date)
+        broken('one_business_date', `${id} has ${dateText(date)} in partition ${partition}, and ${dateText(before)}`)
+      dates.set(idKey, date)
+    }
+  }
 }
 
 /** P4, over each partition by itself. */

@@ -4,7 +4,7 @@ import { comparePositions, type Position, positionText } from '../../actors/posi
 import { placing } from '../../actors/route.ts'
 import type { Command } from '../../core/command.ts'
 import { checkCoupons } from './check-coupons.ts'
-import { checkJournal, checkTransit } from './check-journal.ts'
+import { checkDates, checkJournal, checkTransit } from './check-journal.ts'
 import { checkOperations } from './check-operations.ts'
 import { checkTakings } from './check-takings.ts'
 import { isDecided, type Operation } from './operation.ts'
@@ -65,6 +65,7 @@ export function checkWorld(world: World, mayBeQuarantined: (command: Command) =>
   const shards = world.databases.map(({ shard }) => shard)
   for (const shard of shards) checkJournal(shard)
   checkTransit(shards)
+  checkDates(shards)
   checkCoupons(shards, world.databases[0]?.catalog ?? [])
   checkTakings(shards)
   checkOperations({

@@ -20,6 +20,7 @@ export type Rule =
   | 'whole_or_absent'
   | 'every_question_is_decided'
   | 'transit_is_empty'
+  | 'one_business_date'
   | 'holds_end_once'
   | 'holds_end_in_time'
   | 'refunds_are_bounded'

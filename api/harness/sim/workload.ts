@@ -248,6 +248,7 @@ class Owner {
       ...(random.chance(0.1) ? { channel: random.pick(['alipay', 'till-7'] as const) } : {}),
       ...(random.chance(0.1) ? { reference: 'order 1' } : {}),
       ...(random.chance(0.1) ? { metadata: '{"till":"A7"}' } : {}),
+      ...(random.chance(0.05) ? { businessDate: '2027-01-30' } : {}),
     }
   }
 
