@@ -88,6 +88,10 @@ interface Link {
   tell: 'no' | 'mark' | 'again'
   /** The peer misses something: all that is not acknowledged leaves again. */
   resend: boolean
+  /** When all was sent again, and when a mark was last told outside of a packet; what may be told again then is told later. */
+  resentAt: number
+  toldAt: number
+  toldReceived: number
   /** When the oldest packet is sent again if nothing is heard, and how long after that. */
   resendAt: number
   resendMs: number
@@ -97,6 +101,11 @@ interface Link {
 
 const resendFirstMs = 1000
 const resendMostMs = 5000
+/**
+ * What was said already is said again at most so often, whoever asks: each packet of a past that was repeated would be answered otherwise, and who
+ * fails again and again, or works off a long mailbox in small batches, would get more than it can hear.
+ */
+export const repeatMs = 100
 /** A mark waits so long for a packet that goes the same way. */
 export const markWaitsMs = 200
 
@@ -235,17 +244,23 @@ export class Links {
   due(nowMs: number): Outgoing[] {
     const out: Outgoing[] = []
     for (const link of this.links.values()) {
-      if (link.resend || nowMs >= link.resendAt) {
+      const all = link.resend && nowMs >= link.resentAt + repeatMs
+      if (all || nowMs >= link.resendAt) {
         const unheard = unheardOf(link)
-        for (const packet of link.resend ? unheard : unheard.slice(0, 1)) out.push(this.again(link, packet))
-        link.resend = false
+        for (const packet of all ? unheard : unheard.slice(0, 1)) out.push(this.again(link, packet))
+        if (all) {
+          link.resend = false
+          link.resentAt = nowMs
+        }
         link.resendAt = nowMs + link.resendMs
         link.resendMs = Math.min(resendMostMs, link.resendMs * 2)
       }
       const owes = link.owesSince !== undefined && nowMs - link.owesSince >= markWaitsMs
-      if (link.tell === 'no' && !owes) continue
+      if (!owes && (link.tell === 'no' || nowMs < mayTellAt(link))) continue
       out.push(this.marks(link, link.tell === 'again'))
       link.tell = 'no'
+      link.toldAt = nowMs
+      link.toldReceived = link.committedReceived
       // What a batch under way has received is owed for longer.
       link.owesSince = link.committedReceived === link.received ? undefined : nowMs
     }
@@ -256,8 +271,9 @@ export class Links {
   waitMs(nowMs: number): number | undefined {
     let wait: number | undefined
     for (const link of this.links.values()) {
-      const { resend, tell, resendAt, owesSince } = link
-      if (resend || tell !== 'no') return 0
+      const { resend, resentAt, tell, resendAt, owesSince } = link
+      if (resend) wait = Math.min(wait ?? resendMostMs, Math.max(0, resentAt + repeatMs - nowMs))
+      if (tell !== 'no') wait = Math.min(wait ?? resendMostMs, Math.max(0, mayTellAt(link) - nowMs))
       if (link.committedSent > link.heard) wait = Math.min(wait ?? resendMostMs, Math.max(0, resendAt - nowMs))
       if (owesSince !== undefined) wait = Math.min(wait ?? resendMostMs, Math.max(0, owesSince + markWaitsMs - nowMs))
     }
@@ -286,6 +302,10 @@ export class Links {
     return link
   }
 }
+
+/** A mark that is new is told at once. */
+const mayTellAt = ({ committedReceived, toldReceived, toldAt }: Link): number =>
+  committedReceived === toldReceived ? toldAt + repeatMs : 0
 
 /** What stands in the ledger and the peer may not have. */
 const unheardOf = ({ outbox, heard, committedSent }: Link): StoredPacket[] =>
@@ -323,6 +343,9 @@ const fresh = (peer: number): Link => ({
   owesSince: undefined,
   tell: 'no',
   resend: false,
+  resentAt: Number.NEGATIVE_INFINITY,
+  toldAt: Number.NEGATIVE_INFINITY,
+  toldReceived: 0,
   resendAt: 0,
   resendMs: resendFirstMs,
   stopped: false,
