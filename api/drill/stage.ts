@@ -13,7 +13,7 @@ import { type EmbeddedPostgres, startEmbedded } from '../../adapters/embedded/em
 import { isAlive, waitUntil } from '../../adapters/embedded/processes.ts'
 import { startStandby } from '../../adapters/embedded/standby.ts'
 import { freePort } from '../../adapters/free-port.ts'
-import { systemTimers } from '../../adapters/system/system.ts'
+import { systemClock, systemTimers } from '../../adapters/system/system.ts'
 import { SmallDisk } from './small-disk.ts'
 
 export interface Server {
@@ -195,14 +195,14 @@ export class Stage {
   /** Resolves when nothing was committed for so long: a full disk is met by whoever needs the next page of it. */
   private async whenStuck(ms: number): Promise<void> {
     let standing = ''
-    let since = performance.now()
+    let since = systemClock.elapsed()
     const isStuck = async (): Promise<boolean> => {
       const heads = JSON.stringify(await this.sql('SELECT partition, pseq FROM suanpan.partition ORDER BY partition'))
       if (heads !== standing) {
         standing = heads
-        since = performance.now()
+        since = systemClock.elapsed()
       }
-      return performance.now() - since >= ms
+      return systemClock.elapsed() - since >= ms
     }
     if (!(await waitUntil(isStuck, 20_000))) throw new Error('commits go on with a full disk')
   }
