@@ -16,7 +16,7 @@ type TestEvent = { readonly type: string; readonly data: Readonly<Record<string,
 const emittedFolders = ['core', 'actors', 'adapters', 'api', 'schemas', 'perf']
 const folders = [...emittedFolders, 'examples']
 /** Fewer tests than these mean that some were not found. Raise them as tests are added, never lower them. */
-const testsAtLeast = { all: 1750, unit: 1540 }
+const testsAtLeast = { all: 1810, unit: 1580 }
 const slowestShown = 10
 
 const phases = [
