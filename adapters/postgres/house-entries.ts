@@ -1,11 +1,10 @@
 // The merged statement of a house account: the entries of its cells over all partitions and shards by time, with a running balance computed
 // on reading. Cells are not indexed in the journal, so a page reads windows of time (BRIN on closed segments) until it is full.
 import type pg from 'pg'
-import { entryView } from '../../actors/entry-view.ts'
 import type { EntriesQuery, EntryView, Page } from '../../actors/reads.ts'
 import type { Asset } from '../../core/asset.ts'
 import { formatMinor } from '../../core/money.ts'
-import { rowFrom, type StoredRow } from './stored-rows.ts'
+import { rowFrom, type StoredRow, storedEntry } from './stored-rows.ts'
 
 interface Cells {
   readonly pool: pg.Pool
@@ -61,9 +60,7 @@ export async function houseEntries(
     if (ascending) balance += change
     const row = rowFrom(stored, assets)
     const scale = (side === 'from' ? row.from : row.to)?.asset.scale ?? 0
-    const { id, at_ms, date, detail } = stored
-    const view = entryView(row, { id, atMs: Number(at_ms), date, detail }, side)
-    items.push({ ...view, balance: formatMinor(balance, scale) })
+    items.push({ ...storedEntry(row, stored, side), balance: formatMinor(balance, scale) })
     if (!ascending) balance -= change
     last = { atMs: Number(stored.at_ms), partition: stored.partition, pseq: Number(stored.pseq), balance }
   }

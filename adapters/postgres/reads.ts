@@ -1,7 +1,6 @@
 // Reads beside the actors: committed state only, straight from the shards. An answer to a client comes after its commit, so whoever was
 // answered finds his transaction here.
 import pg from 'pg'
-import { entryView } from '../../actors/entry-view.ts'
 import type {
   AccountView,
   EntriesQuery,
@@ -29,7 +28,7 @@ import { uuidText } from './copy.ts'
 import { faultOf } from './faults.ts'
 import { houseEntries } from './house-entries.ts'
 import { pointsView } from './points-view.ts'
-import { rememberedFrom, rowFrom, type StoredRow } from './stored-rows.ts'
+import { rememberedFrom, rowFrom, type StoredRow, storedEntry } from './stored-rows.ts'
 
 export interface PostgresReadsOptions {
   /** Both are looked at anew for each read: shards are added and partitions moved while the service runs. */
@@ -250,8 +249,7 @@ export class PostgresReads implements Reads {
   }
 
   private entry(stored: StoredRow, side: 'from' | 'to'): EntryView {
-    const { id, at_ms, date, detail } = stored
-    return entryView(rowFrom(stored, this.options.assets()), { id, atMs: Number(at_ms), date, detail }, side)
+    return storedEntry(rowFrom(stored, this.options.assets()), stored, side)
   }
 
   async heads(): Promise<readonly { partition: number; pseq: number; chain: string; at: string }[]> {

@@ -1,6 +1,8 @@
 // Rows of `suanpan.named_journal` as pg hands them over, and the domain objects they stand for. One place, so that an activation, a read
 // and `verify` can never disagree on what a stored row means.
 
+import { entryView } from '../../actors/entry-view.ts'
+import type { EntryView } from '../../actors/reads.ts'
 import type { AccountRef, Normal } from '../../core/account.ts'
 import { stageLegs } from '../../core/across/joint.ts'
 import type { Asset } from '../../core/asset.ts'
@@ -86,6 +88,10 @@ function refFrom(
 }
 
 /** All rows of one transaction, in leg order, as the decision they were. */
+/** One side of a stored row as the account's statement shows it. */
+export const storedEntry = (row: Row, { id, at_ms, date, detail }: StoredRow, side: 'from' | 'to'): EntryView =>
+  entryView(row, { id, atMs: Number(at_ms), date, detail }, side)
+
 export function decidedFrom(stored: readonly [StoredRow, ...StoredRow[]], assets: ReadonlyMap<string, Asset>): Decided {
   const [first, ...rest] = stored
   const rows = [rowFrom(first, assets), ...rest.map((one) => rowFrom(one, assets))] as const

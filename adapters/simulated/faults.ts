@@ -77,10 +77,14 @@ const harmless: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'segment_switches',
 ])
 
+const ofHosts: ReadonlySet<FaultKind> = new Set(['thread_dies', 'thread_freezes', 'process_dies', 'process_freezes'])
+
 export class Faults {
   readonly weights: FaultWeights
   /** How often each kind has happened. */
   readonly happened: Partial<Record<FaultKind, number>> = {}
+  /** Threads and processes that ended or stood still, in their order. */
+  readonly hostsEnded: FaultKind[] = []
   /** Elapsed milliseconds when something last had to be recovered from. */
   troubleAt = 0
   private readonly random: SeededRandom
@@ -109,6 +113,7 @@ export class Faults {
 
   note(kind: FaultKind): void {
     this.happened[kind] = (this.happened[kind] ?? 0) + 1
+    if (ofHosts.has(kind)) this.hostsEnded.push(kind)
     if (!harmless.has(kind)) this.trouble()
   }
 

@@ -80,9 +80,9 @@ export function checkWorld(world: World, mayBeQuarantined: (command: Command) =>
   })
 }
 
-/** A suspect whose hosts end twice is taken for the reason: the first was a thread, the second that or its whole process. */
+/** A suspect whose hosts end twice is taken for the reason: first a thread, then that or its whole process. */
 export function hostsDiedOften({ simulation: { faults } }: World): boolean {
-  const { thread_dies = 0, thread_freezes = 0, process_dies = 0, process_freezes = 0 } = faults.happened
-  const threads = thread_dies + thread_freezes
-  return threads > 1 || (threads === 1 && process_dies + process_freezes > 0)
+  const { hostsEnded } = faults
+  const first = hostsEnded.findIndex((kind) => kind === 'thread_dies' || kind === 'thread_freezes')
+  return first >= 0 && first < hostsEnded.length - 1
 }

@@ -114,7 +114,7 @@ function drawScenario(random: SeededRandom, { seed, steps = 200, only, trace, va
     seed,
     faults: random.chance(0.1) ? {} : swarm(random),
     ...(trace === undefined ? {} : { trace }),
-    ...(day.chance(0.3) && { startMs: monthEndMs - day.between(0, 10_000) }),
+    ...(day.chance(0.3) && { startMs: monthEndMs - day.between(0, 2_000) }),
     partitions: random.between(near ? 2 : 1, 4),
     workers: near ? 1 : random.between(1, 2),
     shards: random.chance(0.3) ? 2 : 1,
