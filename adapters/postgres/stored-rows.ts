@@ -87,11 +87,11 @@ function refFrom(
   return { key: Number(key), id, asset, normal }
 }
 
-/** All rows of one transaction, in leg order, as the decision they were. */
 /** One side of a stored row as the account's statement shows it. */
 export const storedEntry = (row: Row, { id, at_ms, date, detail }: StoredRow, side: 'from' | 'to'): EntryView =>
   entryView(row, { id, atMs: Number(at_ms), date, detail }, side)
 
+/** All rows of one transaction, in leg order, as the decision they were. */
 export function decidedFrom(stored: readonly [StoredRow, ...StoredRow[]], assets: ReadonlyMap<string, Asset>): Decided {
   const [first, ...rest] = stored
   const rows = [rowFrom(first, assets), ...rest.map((one) => rowFrom(one, assets))] as const
